@@ -1,0 +1,215 @@
+//! What an application may choose, and every limit with its default.
+
+use crate::error::ConfigError;
+use crate::id::{PeerIdKind, ServiceName};
+use crate::metadata::Metadata;
+use std::time::Duration;
+
+/// How a node behaves. Everything has a default but the service's name.
+///
+/// | limit | default | field |
+/// |---|---|---|
+/// | connections not yet authenticated, in all | 64 | [`max_unauthenticated`](Self::max_unauthenticated) |
+/// | the same, from one source address | 4 | [`max_unauthenticated_per_source`](Self::max_unauthenticated_per_source) |
+/// | from so many on, addresses are validated by Retry | 16 | [`retry_from`](Self::retry_from) |
+/// | time until both `Hello`s passed | 10 s | [`handshake_timeout`](Self::handshake_timeout) |
+/// | silence until a connection is given up | 45 s | [`idle_timeout`](Self::idle_timeout) |
+/// | interval of keep-alives on a quiet connection | 20 s | [`keep_alive`](Self::keep_alive) |
+/// | streams that a peer may have open, each direction | 100 | [`max_streams`](Self::max_streams) |
+/// | bytes received and not read, one stream | 1 MiB | [`stream_window`](Self::stream_window) |
+/// | bytes received and not read, one connection | 8 MiB | [`receive_window`](Self::receive_window) |
+/// | bytes written and not acknowledged, one connection | 8 MiB | [`send_window`](Self::send_window) |
+/// | a pairing window | 120 s | [`pairing_window`](Self::pairing_window) |
+/// | records cached from the LAN, one interface and family | 4,096 | [`max_cached_records`](Self::max_cached_records) |
+/// | peers remembered from discovery | 1,024 | [`max_discovered_peers`](Self::max_discovered_peers) |
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The application's name on the network.
+    pub service: ServiceName,
+    /// What paired peers are told of this node, and, as far as [`Config::advertise`] says, the LAN.
+    pub metadata: Metadata,
+    /// Which hash names this node.
+    pub peer_id: PeerIdKind,
+    /// The UDP port of QUIC, or 0 to let the operating system choose.
+    pub port: u16,
+    /// Which interfaces are used: discovery sends on no other, datagrams from no other are heard.
+    pub interfaces: Interfaces,
+    /// What is announced on the LAN.
+    pub advertise: Advertise,
+    /// Silence after which a connection is given up. Above [`Config::keep_alive`].
+    pub idle_timeout: Duration,
+    /// Interval of keep-alives on a quiet connection.
+    pub keep_alive: Duration,
+    /// How long a stranger may take to be authenticated.
+    pub handshake_timeout: Duration,
+    /// Unauthenticated connections, in all.
+    pub max_unauthenticated: usize,
+    /// Unauthenticated connections from one source address.
+    pub max_unauthenticated_per_source: usize,
+    /// Unauthenticated connections from which on addresses are validated by Retry. RFC 9000 §8.1.2.
+    pub retry_from: usize,
+    /// Streams that a peer may have open at a time, each direction.
+    pub max_streams: u32,
+    /// Bytes of one stream that are received and not read. At most 4 MiB.
+    pub stream_window: u32,
+    /// Bytes of one connection that are received and not read.
+    pub receive_window: u32,
+    /// Bytes of one connection that are written and not acknowledged.
+    pub send_window: u32,
+    /// How long a pairing code is shown: 30 to 600 s.
+    pub pairing_window: Duration,
+    /// mDNS records cached per interface and family.
+    pub max_cached_records: usize,
+    /// Peers remembered from discovery; beyond that the unpaired peer seen longest ago goes first.
+    pub max_discovered_peers: usize,
+}
+
+/// Which network interfaces a node uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Interfaces {
+    /// All but loopback.
+    #[default]
+    All,
+    /// Those with these names alone. Loopback may be among them.
+    Named(Vec<String>),
+}
+
+/// What a node says of itself on the LAN. Everyone there can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Advertise {
+    /// Whether it is found at all. If not, it still finds others.
+    pub enabled: bool,
+    /// Whether to tell the metadata's name.
+    pub name: bool,
+    /// Whether to tell the metadata's operating system.
+    pub os: bool,
+    /// Whether to tell the metadata's version.
+    pub version: bool,
+    /// Whether to tell the key's full fingerprint.
+    pub fingerprint: bool,
+    /// The application's own TXT keys and values, after ours.
+    pub extra: Vec<(String, Vec<u8>)>,
+}
+
+impl Default for Advertise {
+    fn default() -> Self {
+        Self { enabled: true, name: true, os: true, version: true, fingerprint: true, extra: Vec::new() }
+    }
+}
+
+/// A receive window larger than this can be made to die of gaps: reassembly gives up at 1,024.
+const MAX_STREAM_WINDOW: u32 = 4 << 20;
+
+impl Config {
+    /// The defaults, for a service.
+    pub fn new(service: ServiceName) -> Self {
+        Self {
+            service,
+            metadata: Metadata::default(),
+            peer_id: PeerIdKind::default(),
+            port: 0,
+            interfaces: Interfaces::default(),
+            advertise: Advertise::default(),
+            idle_timeout: Duration::from_secs(45),
+            keep_alive: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(10),
+            max_unauthenticated: 64,
+            max_unauthenticated_per_source: 4,
+            retry_from: 16,
+            max_streams: 100,
+            stream_window: 1 << 20,
+            receive_window: 8 << 20,
+            send_window: 8 << 20,
+            pairing_window: Duration::from_secs(120),
+            max_cached_records: 4096,
+            max_discovered_peers: 1024,
+        }
+    }
+
+    /// Sets what peers are told of this node.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Sets the UDP port of QUIC.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets which interfaces are used.
+    #[must_use]
+    pub fn with_interfaces(mut self, interfaces: Interfaces) -> Self {
+        self.interfaces = interfaces;
+        self
+    }
+
+    /// Sets what is announced on the LAN.
+    #[must_use]
+    pub fn with_advertise(mut self, advertise: Advertise) -> Self {
+        self.advertise = advertise;
+        self
+    }
+
+    /// Sets which hash names this node.
+    #[must_use]
+    pub fn with_peer_id(mut self, kind: PeerIdKind) -> Self {
+        self.peer_id = kind;
+        self
+    }
+
+    /// Sets after what silence a connection is given up, and the keep-alive interval, which is below it.
+    #[must_use]
+    pub fn with_idle(mut self, timeout: Duration, keep_alive: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Checks everything that the types do not.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.metadata.check()?;
+        if !(30..=600).contains(&self.pairing_window.as_secs()) {
+            return Err(ConfigError::PairingWindow);
+        }
+        if self.idle_timeout <= self.keep_alive {
+            return Err(ConfigError::IdleTimeout);
+        }
+        if !self.advertise.extra_is_sound() {
+            return Err(ConfigError::Txt);
+        }
+        if self.stream_window > MAX_STREAM_WINDOW || self.stream_window > self.receive_window {
+            return Err(ConfigError::StreamWindow);
+        }
+        Ok(())
+    }
+}
+
+impl Advertise {
+    /// RFC 6763 §6.2 and §6.4: printable keys without `=`, strings of at most 255 bytes, few of them.
+    fn extra_is_sound(&self) -> bool {
+        let string_len = |(key, value): &(String, Vec<u8>)| key.len() + 1 + value.len();
+        let sound_key =
+            |key: &str| !key.is_empty() && key.bytes().all(|b| (0x20..=0x7e).contains(&b) && b != b'=');
+        self.extra.iter().all(|pair| sound_key(&pair.0) && string_len(pair) <= 255)
+            && self.extra.iter().map(|pair| string_len(pair) + 1).sum::<usize>() <= 200
+    }
+}
+
+impl Interfaces {
+    /// Whether an interface of that name is used.
+    pub fn allow(&self, interface: &crate::io::Interface) -> bool {
+        match self {
+            Self::All => !interface.loopback,
+            Self::Named(names) => names.contains(&interface.name),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a caller may have done wrong: one small enum a verb.
+
+use crate::id::PeerId;
+use thiserror::Error;
+
+/// Why bytes are no trustworthy public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Not an Ed25519 key.
+    #[error("not an Ed25519 public key")]
+    NotEd25519,
+    /// Not a point of the curve.
+    #[error("not a point of Curve25519")]
+    NotOnCurve,
+    /// A point of small order: anyone can forge signatures under it.
+    #[error("a public key of small order")]
+    Weak,
+}
+
+/// Why text is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// A character that does not belong there.
+    #[error("a character that an id does not have")]
+    Alphabet,
+    /// Too long or too short.
+    #[error("an id of the wrong length")]
+    Length,
+}
+
+/// Why a name is no service name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServiceNameError {
+    /// Something else than `a-z`, `0-9` and `-`.
+    #[error("a service name has only a-z, 0-9 and -")]
+    Alphabet,
+    /// A hyphen at an end, or two together.
+    #[error("a service name has no hyphen at its ends, nor two together")]
+    Hyphen,
+    /// Not 1 to 15 characters.
+    #[error("a service name has 1 to 15 characters")]
+    Length,
+    /// No letter.
+    #[error("a service name has a letter")]
+    NoLetter,
+}
+
+/// Why key material is no identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// Not the PKCS#8 of an Ed25519 key pair.
+    #[error("not an Ed25519 key pair in PKCS#8")]
+    Malformed,
+    /// The key is weak.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Which field of [`Metadata`](crate::Metadata) is over its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// `extra` is over 2,048 bytes.
+    #[error("extra metadata is over 2048 bytes")]
+    Extra,
+    /// `name` is over 64 bytes.
+    #[error("the name is over 64 bytes")]
+    Name,
+    /// `os` is over 32 bytes.
+    #[error("the operating system's name is over 32 bytes")]
+    Os,
+    /// `version` is over 32 bytes.
+    #[error("the version is over 32 bytes")]
+    Version,
+}
+
+/// Why a configuration is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The metadata is over a limit.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The pairing window is not 30 to 600 s.
+    #[error("a pairing window lasts 30 to 600 seconds")]
+    PairingWindow,
+    /// The idle timeout is 0, or not above the keep-alive interval.
+    #[error("the idle timeout must be above the keep-alive interval")]
+    IdleTimeout,
+    /// A stream's window is over 4 MiB, or over its connection's.
+    #[error("a stream's window is at most 4 MiB and at most its connection's")]
+    StreamWindow,
+    /// A TXT key or value is not as RFC 6763 §6.4 wants it, or all together are over 200 bytes.
+    #[error("a TXT key or value is not allowed, or they are too long together")]
+    Txt,
+}
+
+/// Why stored bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Not as `PairRecord::encode` writes it.
+    #[error("the record is damaged")]
+    Malformed,
+}
+
+/// Why a dial was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The peer's addresses are unknown.
+    #[error("no address of the peer is known")]
+    NoAddress,
+    /// This node is not paired with the peer.
+    #[error("not paired with this peer")]
+    NotPaired,
+    /// The store has not loaded, or failed.
+    #[error("the store has not loaded")]
+    NotReady,
+}
+
+/// The connection or stream is no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the connection or stream is gone")]
+pub struct Gone;
+
+/// Why a stream could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The peer allows no more streams for now: try again after [`Ready::Streams`](crate::Ready::Streams).
+    #[error("the peer allows no more streams for now")]
+    Exhausted,
+    /// The connection is gone, or not up yet.
+    #[error("the connection is gone")]
+    Gone,
+    /// A label is over 255 bytes.
+    #[error("a stream label is over 255 bytes")]
+    Label,
+}
+
+/// Why nothing was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The connection or stream is gone.
+    #[error("the connection or stream is gone")]
+    Gone,
+    /// The peer gave up sending, with this code: what came before is not a whole message.
+    #[error("the peer reset the stream (code {0:#x})")]
+    Reset(u64),
+}
+
+/// Why nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// No room for now: try again when the stream is writable.
+    #[error("no room for now")]
+    Blocked,
+    /// The connection or stream is gone, or was finished.
+    #[error("the connection or stream is gone")]
+    Gone,
+    /// The peer does not want more, for this reason.
+    #[error("the peer stopped the stream (code {0:#x})")]
+    Stopped(u64),
+}
+
+/// The application's hook did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the hook failed")]
+pub struct HookFailed;
+
+/// Why text is no pairing code. No attempt is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CodeError {
+    /// Something else than digits, spaces and dashes.
+    #[error("a pairing code has only digits")]
+    Alphabet,
+    /// The check digit is wrong: there is a typing error.
+    #[error("that code has a typing error")]
+    CheckDigit,
+    /// Not 7 or 9 digits.
+    #[error("a pairing code has 7 or 9 digits")]
+    Length,
+}
+
+/// Why no pairing window was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// A window is open.
+    #[error("a pairing code is shown already")]
+    Busy,
+    /// The peer to dial has no known address.
+    #[error("no address of the peer is known")]
+    NoAddress,
+    /// The store has not loaded, or failed.
+    #[error("the store has not loaded")]
+    NotReady,
+}
+
+/// Why no joining was begun. No attempt is used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// As many codes as a node takes at a time wait for their hosts.
+    #[error("other codes are being tried already")]
+    Busy,
+    /// Three codes were entered against this host; it is left alone for 10 minutes.
+    #[error("too many wrong codes were entered; wait 10 minutes")]
+    Locked,
+    /// No peer shows that it is pairing.
+    #[error("no device that is pairing was found")]
+    NobodyPairing,
+    /// The peer has no known address.
+    #[error("no address of the peer is known")]
+    NoAddress,
+    /// The store has not loaded, or failed.
+    #[error("the store has not loaded")]
+    NotReady,
+    /// Several peers are pairing: name one.
+    #[error("several devices are pairing; name one")]
+    Several(Vec<PeerId>),
+}
+
+/// Why no node was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The configuration breaks a rule.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The TLS provider lacks Ed25519 or AES-128-GCM.
+    #[error("the TLS provider lacks Ed25519 or AES-128-GCM")]
+    Crypto,
+}

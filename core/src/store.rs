@@ -1,0 +1,174 @@
+//! What a node remembers of a pairing, and what it asks of a store.
+//!
+//! The core never touches a file: it asks ([`StoreRequest`]) and goes on when it is answered
+//! ([`StoreReply`]), so that nothing is said on the wire before it is durable.
+
+use crate::error::RecordError;
+use crate::id::{PairId, PublicKey};
+use crate::metadata::Metadata;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The format of [`PairRecord::encode`]. A store that holds a higher one was written by a newer version.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Which side of a pairing this node was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Showed the code.
+    Host,
+    /// Typed the code.
+    Joiner,
+}
+
+/// How far a pairing got. What is not [`Paired`](PairState::Paired) is tentative: no application stream
+/// opens in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PairState {
+    /// The application's hook was, or is about to be, asked to save the peer (or to undo that).
+    Hook,
+    /// Joiner alone: the hook succeeded; the host decides.
+    Prepared,
+    /// Host alone: the hook succeeded and the joiner is prepared. Storing this is the commit point.
+    Committed,
+    /// Both sides saved the peer.
+    Paired,
+}
+
+/// The secret that two paired peers share and never send. Zeroised on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairSecret(Zeroizing<[u8; 32]>);
+
+impl PairSecret {
+    /// The bytes that the key schedule of pairing derives.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PairSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PairSecret(..)")
+    }
+}
+
+/// One durable record of a pairing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PairRecord {
+    /// The key of the record.
+    pub pair_id: PairId,
+    /// Which side this node was.
+    pub role: Role,
+    /// The peer's key.
+    #[serde(rename = "spki")]
+    pub peer: PublicKey,
+    /// The key that the record was made with on this side.
+    #[serde(rename = "my_spki")]
+    pub own: PublicKey,
+    /// The shared secret.
+    #[serde(rename = "ps")]
+    pub secret: PairSecret,
+    /// What the peer said of itself, last known.
+    pub metadata: Metadata,
+    /// How far it got.
+    pub state: PairState,
+    /// The ids of the same peer whose hooks ran before: what this record replaces once it is paired.
+    pub replaces: Vec<PairId>,
+    /// The last run-time instances of the peer, newest last, at most 8: one that returns was cloned.
+    #[serde(with = "crate::as_bin_list")]
+    pub instances: Vec<[u8; 16]>,
+}
+
+impl PairRecord {
+    /// A new record.
+    pub fn new(
+        pair_id: PairId,
+        role: Role,
+        peer: PublicKey,
+        own: PublicKey,
+        secret: PairSecret,
+        state: PairState,
+    ) -> Self {
+        Self {
+            pair_id,
+            role,
+            peer,
+            own,
+            secret,
+            state,
+            metadata: Metadata::default(),
+            replaces: Vec::new(),
+            instances: Vec::new(),
+        }
+    }
+
+    /// The record as a store keeps it: MessagePack with named fields. Holds the secret; zeroised on drop.
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(rmp_serde::to_vec_named(self).expect("a record has no type that MessagePack lacks"))
+    }
+
+    /// Reads [`PairRecord::encode`]. Unknown fields are skipped.
+    ///
+    /// # Errors
+    /// [`RecordError::Malformed`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        rmp_serde::from_slice(bytes).map_err(|_| RecordError::Malformed)
+    }
+}
+
+/// What the core wants of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreRequest {
+    /// Every record. Asked once at the start, and after a failed write to see what became of it.
+    Load,
+    /// Write and delete, all or nothing, durable before it is answered.
+    Write {
+        /// Records to write, replacing those with the same id.
+        put: Vec<PairRecord>,
+        /// Records to delete; ids that are not there are no error.
+        delete: Vec<PairId>,
+    },
+}
+
+/// How the store answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreReply {
+    /// To [`StoreRequest::Load`].
+    Loaded(Vec<PairRecord>),
+    /// To [`StoreRequest::Write`]: it is durable.
+    Written,
+    /// It failed; a write may or may not have happened.
+    Failed,
+}
+
+macro_rules! bin_serde {
+    ($($name:ty, $to:expr, $from:expr, $what:literal);* $(;)?) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                let to: fn(&$name) -> _ = $to;
+                s.serialize_bytes(to(self).as_ref())
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let from: fn(&[u8]) -> Option<$name> = $from;
+                let bytes = crate::as_bin::bytes(d)?;
+                from(&bytes).ok_or_else(|| D::Error::custom($what))
+            }
+        }
+    )*};
+}
+bin_serde! {
+    PairId, |id| *id.as_bytes(), |b| b.try_into().ok().map(PairId::from_bytes), "a pair id has 32 bytes";
+    PairSecret, |s| Zeroizing::new(*s.as_bytes()).to_vec(), |b| b.try_into().ok().map(PairSecret::from_bytes), "a pair secret has 32 bytes";
+    PublicKey, |k| k.to_spki(), |b| PublicKey::from_spki(b).ok(), "not the SPKI of a sound Ed25519 key";
+}
