@@ -15,6 +15,7 @@ mod rng;
 pub mod store;
 #[cfg(test)]
 mod testing;
+mod wire;
 
 pub use ask::{Answer, Ask};
 pub use code::Code;
@@ -25,3 +26,4 @@ pub use identity::Identity;
 pub use io::*;
 pub use metadata::Metadata;
 pub use rng::Seed;
+pub use wire::close::StreamCode;
