@@ -10,6 +10,7 @@ mod event;
 mod id;
 mod identity;
 mod io;
+mod mdns;
 mod metadata;
 mod rng;
 pub mod store;

@@ -1,0 +1,319 @@
+//! What one link publishes, and when that is announced. RFC 6762 §8.3, §8.4, §10.1.
+//!
+//! Holds the records of this node's services as the link's interface has them. Never reads the cache, and
+//! never answers: who asks is told by `respond`.
+
+use super::Service;
+use super::name::Name;
+use super::records::{Data, Record, Share, Srv, Ttl, Type, Types};
+use crate::io::InterfaceAddr;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How often a new or changed record is announced: twice at least, eight times at most. RFC 6762 §8.3.
+const ANNOUNCEMENTS: u8 = 3;
+/// The first two announcements are so far apart; each further gap is twice the last. RFC 6762 §8.3.
+const ANNOUNCE_GAP: Duration = Duration::from_secs(1);
+/// A record is multicast at most once in this time. RFC 6762 §6.
+pub(super) const MULTICAST_GAP: Duration = Duration::from_secs(1);
+/// So many changes of a record's data a minute are announced at once; the next one waits. RFC 6762 §8.4.
+const UPDATES_PER_MINUTE: usize = 10;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Addresses that are published of one interface. Further ones are left out.
+const MAX_ADDRESSES: usize = 16;
+
+/// Where a set stands.
+///
+/// ```text
+///   new, changed, or link up                     sent ANNOUNCEMENTS times
+///   ───────────────────────► Announcing ──────────────────────────────────► Established
+///                               ▲  │ sent: next in 1 s, 2 s, …                   │
+///                               └──┘                                             │
+///                               ▲────────────── changed, link up ────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announce {
+    Announcing { sent: u8, next_at: Instant },
+    Established,
+}
+
+impl Announce {
+    fn on_sent(self, now: Instant) -> Self {
+        match self {
+            Self::Announcing { sent, .. } if sent + 1 < ANNOUNCEMENTS => {
+                Self::Announcing { sent: sent + 1, next_at: now + ANNOUNCE_GAP * (1 << sent) }
+            }
+            Self::Announcing { .. } | Self::Established => Self::Established,
+        }
+    }
+}
+
+/// All our records of one name and type; of shared ones, each is a set of its own.
+#[derive(Debug)]
+pub(super) struct OwnSet {
+    pub(super) name: Name,
+    pub(super) share: Share,
+    ttl: Ttl,
+    /// Of one type, and not empty.
+    pub(super) data: Vec<Data>,
+    /// When it was last multicast on this link.
+    last: Option<Instant>,
+    /// When a multicast answer is due.
+    answer: Option<Instant>,
+    announce: Announce,
+    /// When its data changed lately.
+    updates: Vec<Instant>,
+}
+
+impl OwnSet {
+    fn new(name: Name, share: Share, ttl: Ttl, data: Vec<Data>, now: Instant) -> Self {
+        let announce = Announce::Announcing { sent: 0, next_at: now };
+        Self { name, share, ttl, data, last: None, answer: None, announce, updates: Vec::new() }
+    }
+
+    pub(super) fn kind(&self) -> Type {
+        self.data[0].kind()
+    }
+
+    pub(super) fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    /// As they are multicast.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> {
+        self.data.iter().map(|data| Record {
+            name: self.name.clone(),
+            ttl: self.ttl,
+            share: self.share,
+            data: data.clone(),
+        })
+    }
+
+    /// Whether it was multicast within the last quarter of its TTL. RFC 6762 §5.4.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now < last + self.ttl.duration() / 4)
+    }
+
+    /// Answers by multicast after `delay`, though never twice within `gap`.
+    pub(super) fn answer_in(&mut self, now: Instant, delay: Duration, gap: Duration) {
+        let due = self.last.map_or(now + delay, |last| (now + delay).max(last + gap));
+        self.answer = Some(self.answer.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// Somebody else just said the same: we need not. RFC 6762 §7.4.
+    pub(super) fn drop_answer(&mut self, now: Instant) {
+        if self.answer.take().is_some() {
+            self.last = Some(now);
+        }
+    }
+
+    fn may_multicast(&self, now: Instant) -> bool {
+        self.last.is_none_or(|last| now >= last + MULTICAST_GAP)
+    }
+
+    fn announce_at(&self) -> Option<Instant> {
+        match self.announce {
+            Announce::Announcing { next_at, .. } => {
+                Some(self.last.map_or(next_at, |last| next_at.max(last + MULTICAST_GAP)))
+            }
+            Announce::Established => None,
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.answer.is_some_and(|at| at <= now) || self.announce_at().is_some_and(|at| at <= now)
+    }
+
+    fn on_multicast(&mut self, now: Instant) {
+        self.answer = None;
+        if self.announce_at().is_some_and(|at| at <= now) {
+            self.announce = self.announce.on_sent(now);
+        }
+        self.last = Some(now);
+    }
+
+    fn restart(&mut self, now: Instant) {
+        let limit = self.updates.first().filter(|_| self.updates.len() >= UPDATES_PER_MINUTE);
+        let next_at = limit.map_or(now, |first| now.max(*first + MINUTE));
+        self.announce = Announce::Announcing { sent: 0, next_at };
+    }
+
+    fn replace_data(&mut self, now: Instant, data: Vec<Data>) {
+        self.data = data;
+        self.updates.retain(|at| now < *at + MINUTE);
+        self.restart(now);
+        if self.updates.len() == UPDATES_PER_MINUTE {
+            self.updates.remove(0);
+        }
+        self.updates.push(now);
+    }
+}
+
+/// What is to be multicast in one message.
+#[derive(Debug, Default)]
+pub(super) struct Multicast {
+    pub(super) answers: Vec<Record>,
+    pub(super) additional: Vec<Record>,
+}
+
+/// Everything that one link publishes.
+#[derive(Debug, Default)]
+pub(super) struct Owned {
+    pub(super) sets: Vec<OwnSet>,
+    /// Withdrawn, not yet said. RFC 6762 §10.1.
+    goodbyes: Vec<Record>,
+}
+
+impl Owned {
+    /// Publishes exactly `services`, on an interface with these addresses: what is new or changed is
+    /// announced, what is gone gets a goodbye.
+    pub(super) fn publish<'a>(
+        &mut self,
+        now: Instant,
+        services: impl Iterator<Item = &'a Service>,
+        addresses: &[InterfaceAddr],
+    ) {
+        let mut old = std::mem::take(&mut self.sets);
+        for wanted in wanted_sets(now, services, addresses) {
+            let same = |set: &OwnSet| {
+                set.name == wanted.name
+                    && set.kind() == wanted.kind()
+                    && (wanted.share == Share::Unique || set.data == wanted.data)
+            };
+            let Some(at) = old.iter().position(same) else {
+                self.sets.push(wanted);
+                continue;
+            };
+            let mut set = old.remove(at);
+            if set.data != wanted.data {
+                set.replace_data(now, wanted.data);
+            }
+            self.sets.push(set);
+        }
+        for set in old.into_iter().filter(|set| set.last.is_some() && !is_common(set)) {
+            self.goodbyes.extend(set.records().map(|record| Record { ttl: Ttl::GOODBYE, ..record }));
+        }
+        // Published again before the goodbye went out: the announcement says it all.
+        let sets = &self.sets;
+        self.goodbyes
+            .retain(|bye| !sets.iter().any(|set| set.name == bye.name && set.data.contains(&bye.data)));
+    }
+
+    /// Announces everything anew: the link may have other listeners. RFC 6762 §8.3.
+    pub(super) fn announce_all(&mut self, now: Instant) {
+        for set in self.sets.iter_mut().filter(|set| set.kind() != Type::NSEC) {
+            set.restart(now);
+        }
+    }
+
+    /// Whether all goodbyes are said.
+    pub(super) fn is_drained(&self) -> bool {
+        self.goodbyes.is_empty()
+    }
+
+    /// When something is due: an announcement, or an answer.
+    pub(super) fn announce_at(&self) -> Option<Instant> {
+        self.sets.iter().filter_map(OwnSet::announce_at).min()
+    }
+
+    pub(super) fn answer_at(&self) -> Option<Instant> {
+        self.sets.iter().filter_map(|set| set.answer).min()
+    }
+
+    /// Goodbyes first, then what is due; a set always as a whole. RFC 6762 §10.2.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Multicast> {
+        if !self.goodbyes.is_empty() {
+            let answers = std::mem::take(&mut self.goodbyes);
+            return Some(Multicast { answers, additional: Vec::new() });
+        }
+        let due: Vec<usize> = (0..self.sets.len()).filter(|i| self.sets[*i].is_due(now)).collect();
+        if due.is_empty() {
+            return None;
+        }
+        let mut additional = self.additional_to(&due);
+        additional.retain(|i| self.sets[*i].may_multicast(now));
+        let mut message = Multicast::default();
+        for (sets, records) in [(due, &mut message.answers), (additional, &mut message.additional)] {
+            for i in sets {
+                records.extend(self.sets[i].records());
+                self.sets[i].on_multicast(now);
+            }
+        }
+        Some(message)
+    }
+
+    /// The sets that whoever gets `answers` asks for next. RFC 6763 §12, RFC 6762 §6.1, §6.2.
+    pub(super) fn additional_to(&self, answers: &[usize]) -> Vec<usize> {
+        let mut all = answers.to_vec();
+        let mut next = 0;
+        while let Some(&from) = all.get(next) {
+            next += 1;
+            for data in &self.sets[from].data {
+                let (name, kinds): (&Name, &[Type]) = match data {
+                    Data::Ptr(instance) => (instance, &[Type::SRV, Type::TXT]),
+                    Data::Srv(srv) => (&srv.target, &[Type::A, Type::AAAA]),
+                    Data::A(_) | Data::Aaaa(_) => (&self.sets[from].name, &[Type::A, Type::AAAA]),
+                    Data::Nsec(_) | Data::Txt(_) => continue,
+                };
+                let wanted = |set: &OwnSet| set.name == *name && kinds.contains(&set.kind());
+                let further = (0..self.sets.len()).filter(|i| wanted(&self.sets[*i]));
+                let further: Vec<usize> = further.filter(|i| !all.contains(i)).collect();
+                all.extend(further);
+            }
+        }
+        all.split_off(answers.len())
+    }
+}
+
+/// Every node has this record: a goodbye would speak for all of them.
+fn is_common(set: &OwnSet) -> bool {
+    set.name == Service::enumeration()
+}
+
+fn wanted_sets<'a>(
+    now: Instant,
+    services: impl Iterator<Item = &'a Service>,
+    addresses: &[InterfaceAddr],
+) -> Vec<OwnSet> {
+    let mut sets: Vec<OwnSet> = Vec::new();
+    let mut add = |name: &Name, share, ttl, data: Vec<Data>| {
+        let known = |set: &OwnSet| set.name == *name && set.data == data;
+        if !data.is_empty() && !sets.iter().any(known) {
+            sets.push(OwnSet::new(name.clone(), share, ttl, data, now));
+        }
+    };
+    for service in services {
+        let (instance, host) = (service.instance_name(), service.host_name());
+        add(service.kind.name(), Share::Shared, Ttl::OTHER, vec![Data::Ptr(instance.clone())]);
+        let kind = Data::Ptr(service.kind.name().clone());
+        add(&Service::enumeration(), Share::Shared, Ttl::OTHER, vec![kind]);
+        let srv = Srv { priority: 0, weight: 0, port: service.port, target: host.clone() };
+        add(&instance, Share::Unique, Ttl::HOST, vec![Data::Srv(srv)]);
+        add(&instance, Share::Unique, Ttl::OTHER, vec![Data::Txt(service.txt.clone())]);
+
+        let mut ips: Vec<IpAddr> = addresses.iter().map(|address| address.ip).collect();
+        ips.sort();
+        ips.dedup();
+        ips.truncate(MAX_ADDRESSES);
+        let (v4, v6): (Vec<_>, Vec<_>) = ips.into_iter().partition(IpAddr::is_ipv4);
+        let mut present = Types::default();
+        for (family, kind) in [(v4, Type::A), (v6, Type::AAAA)] {
+            if !family.is_empty() {
+                present.insert(kind);
+            }
+            add(&host, Share::Unique, Ttl::HOST, family.into_iter().map(Data::address).collect());
+        }
+        add(&host, Share::Unique, Ttl::HOST, vec![Data::Nsec(present)]);
+        let mut present = Types::default();
+        present.insert(Type::SRV);
+        present.insert(Type::TXT);
+        add(&instance, Share::Unique, Ttl::HOST, vec![Data::Nsec(present)]);
+    }
+    for set in &mut sets {
+        // What doesn't exist is told to whoever asks, not to all.
+        if set.kind() == Type::NSEC {
+            set.announce = Announce::Established;
+        }
+    }
+    sets
+}

@@ -1,0 +1,215 @@
+//! The questions that one link asks, and when. RFC 6762 §5.2, §5.4, §7.3.
+//!
+//! Holds a series for each question that somebody here waits for. Never knows the answers: the link says
+//! when a question is answered.
+
+use super::name::Name;
+use super::records::{Question, Type, Want};
+use crate::rng::Rng;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The first question of a series waits for so long, lest all ask at once. RFC 6762 §5.2.
+const FIRST_DELAY_MIN: Duration = Duration::from_millis(20);
+const FIRST_DELAY_MAX: Duration = Duration::from_millis(120);
+/// The second question follows after this; each further gap is twice the last. RFC 6762 §5.2.
+const GAP_MIN: Duration = Duration::from_secs(1);
+const GAP_MAX: Duration = Duration::from_secs(60 * 60);
+/// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
+const UNICAST_WINDOW: Duration = Duration::from_secs(2);
+
+/// Doubtful records are asked for so often: twice at least. RFC 6762 §10.4.
+const RECONFIRM: Patience = Patience::Tries(3);
+
+/// How long a series goes on without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until it is answered or nobody wants it.
+    Endless,
+    /// So many questions.
+    Tries(u8),
+}
+
+/// Whether replies by unicast reach this socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direct {
+    Reach,
+    /// Several share the port at one address, and the kernel picks one. RFC 6762 §15.1.
+    MayMiss,
+}
+
+/// ```text
+///   wanted              first asked                    asked: gap doubles
+///   ──────► First ─────────────────────► Repeat ─────────────────────────► Repeat …
+///             │                            │ answered                (Tries: dropped)
+///             └──────────► Answered ◄──────┘
+///                            ▲  │ 80 % of the answer's time: asked once
+///                            └──┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    First { at: Instant },
+    Repeat { at: Instant, gap: Duration },
+    Answered,
+}
+
+#[derive(Debug)]
+struct Series {
+    next: Next,
+    patience: Patience,
+    asked: Option<Instant>,
+    /// A known answer wants refreshing at this time.
+    refresh: Option<Instant>,
+}
+
+impl Series {
+    fn due(&self) -> Option<Instant> {
+        let next = match self.next {
+            Next::First { at } | Next::Repeat { at, .. } => Some(at),
+            Next::Answered => None,
+        };
+        match (next, self.refresh) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Asked, by us or on our behalf.
+    fn on_asked(&mut self, now: Instant) {
+        self.asked = Some(now);
+        self.refresh = None;
+        if let Patience::Tries(left) = &mut self.patience {
+            *left = left.saturating_sub(1);
+        }
+        self.next = match self.next {
+            Next::First { .. } => Next::Repeat { at: now + GAP_MIN, gap: GAP_MIN },
+            Next::Repeat { gap, at } if at <= now + GAP_MIN => {
+                let gap = (gap * 2).min(GAP_MAX);
+                Next::Repeat { at: now + gap, gap }
+            }
+            // A refresh between two repetitions changes nothing.
+            Next::Repeat { .. } | Next::Answered => self.next,
+        };
+    }
+}
+
+/// The questions of one link.
+#[derive(Debug)]
+pub(super) struct Queries {
+    series: BTreeMap<(Name, Type), Series>,
+    direct: Direct,
+    asked_direct: Option<Instant>,
+}
+
+impl Queries {
+    pub(super) fn new(direct: Direct) -> Self {
+        Self { series: BTreeMap::new(), direct, asked_direct: None }
+    }
+
+    /// Asks until answered; goes on as before if it is asked already.
+    pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, patience: Patience, rng: &mut Rng) {
+        let first = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
+        let fresh = Series { next: first, patience, asked: None, refresh: None };
+        let series = self.series.entry((name.clone(), kind)).or_insert(fresh);
+        if series.next == Next::Answered {
+            series.next = first;
+        }
+        if patience == Patience::Endless {
+            series.patience = patience;
+        }
+    }
+
+    /// Somebody wants the answer, and it is here: only to be asked when it wants refreshing. RFC 6762 §5.2.
+    pub(super) fn on_answered(&mut self, name: &Name, kind: Type) {
+        if let Some(series) = self.series.get_mut(&(name.clone(), kind)) {
+            series.next = Next::Answered;
+        }
+    }
+
+    /// Nobody wants the answer any more.
+    pub(super) fn drop(&mut self, name: &Name, kind: Type) {
+        self.series.remove(&(name.clone(), kind));
+    }
+
+    /// Whether the question is in a series that was not given up.
+    pub(super) fn is_asking(&self, name: &Name, kind: Type) -> bool {
+        self.series.contains_key(&(name.clone(), kind))
+    }
+
+    /// So many series are there.
+    pub(super) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// A known answer wants refreshing; never sooner than a second after the last question. RFC 6762 §5.2.
+    pub(super) fn refresh(&mut self, now: Instant, name: &Name, kind: Type) {
+        let series = self.series.entry((name.clone(), kind)).or_insert(Series {
+            next: Next::Answered,
+            patience: Patience::Endless,
+            asked: None,
+            refresh: None,
+        });
+        series.refresh = Some(series.asked.map_or(now, |asked| now.max(asked + GAP_MIN)));
+    }
+
+    /// Starts a series anew, or one that ends after a few questions if there is none.
+    pub(super) fn ask_anew(&mut self, now: Instant, name: &Name, kind: Type, rng: &mut Rng) {
+        self.want(now, name, kind, RECONFIRM, rng);
+        if let Some(series) = self.series.get_mut(&(name.clone(), kind))
+            && !matches!(series.next, Next::First { .. })
+        {
+            series.next = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
+        }
+    }
+
+    /// Starts every series anew: after a wake, or on a link that came back.
+    pub(super) fn restart(&mut self, now: Instant, rng: &mut Rng) {
+        for series in self.series.values_mut() {
+            series.next = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
+        }
+    }
+
+    /// Somebody else multicast the same question, and knows nothing that we don't: the answers come to us as
+    /// well. RFC 6762 §7.3.
+    ///
+    /// Our first question of a series is always asked: whoever asks does not answer himself.
+    pub(super) fn on_foreign(&mut self, now: Instant, name: &Name, kind: Type) {
+        if let Some(series) = self.series.get_mut(&(name.clone(), kind))
+            && !matches!(series.next, Next::First { .. })
+            && series.asked.is_none_or(|asked| now >= asked + GAP_MIN)
+        {
+            series.on_asked(now);
+        }
+    }
+
+    /// The questions that are due. The first of a series ask for replies by unicast. RFC 6762 §5.4.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Question> {
+        let mut questions = Vec::new();
+        for ((name, kind), series) in &mut self.series {
+            if series.due().is_none_or(|at| at > now) {
+                continue;
+            }
+            let is_first = matches!(series.next, Next::First { .. });
+            let want = match self.direct {
+                Direct::Reach if is_first => Want::Unicast,
+                Direct::Reach | Direct::MayMiss => Want::Multicast,
+            };
+            if want == Want::Unicast {
+                self.asked_direct = Some(now);
+            }
+            series.on_asked(now);
+            questions.push(Question { name: name.clone(), kind: *kind, want });
+        }
+        self.series.retain(|_, series| series.patience != Patience::Tries(0));
+        questions
+    }
+
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        self.series.values().filter_map(Series::due).min()
+    }
+
+    /// Whether a unicast reply may be believed. RFC 6762 §6.
+    pub(super) fn expects_direct(&self, now: Instant) -> bool {
+        self.asked_direct.is_some_and(|at| now <= at + UNICAST_WINDOW)
+    }
+}

@@ -1,0 +1,340 @@
+//! What others said on one link, for as long as it holds. RFC 6762 §5.2, §10.
+//!
+//! Bounded: when full, what would expire soonest goes first, never what the caller protects. Never asks:
+//! it says what ought to be asked again.
+
+use super::name::Name;
+use super::records::{Data, Record, Ttl, Type};
+use crate::rng::Rng;
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
+const GRACE: Duration = Duration::from_secs(1);
+/// What is in doubt is kept for so long, for its owner to say it again. RFC 6762 §10.3, §10.4.
+const DOUBT: Duration = Duration::from_secs(10);
+/// At these percentages of its time a record is asked for again. RFC 6762 §5.2.
+const REFRESH_AT: [u32; 4] = [80, 85, 90, 95];
+/// Plus up to so many percent, lest all ask at once. RFC 6762 §5.2.
+const REFRESH_JITTER: u64 = 2;
+/// Records of a shorter time are never asked for again: they could make us ask without end.
+const MIN_REFRESHED: Ttl = Ttl(10);
+/// Records of one name and type that are kept, PTR aside. Further ones are ignored.
+const MAX_SET: usize = 16;
+
+/// What an entry waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The refresh point with this index.
+    Refresh(usize),
+    /// Its end.
+    End,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Name,
+    data: Data,
+    ttl: Ttl,
+    received: Instant,
+    ends: Instant,
+    stage: Stage,
+    wakes: Instant,
+}
+
+/// Something that time brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is gone.
+    Expired(Name, Data),
+    /// Whoever needs it asks again.
+    Refresh(Name, Data),
+}
+
+/// What became of a record that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// There was none like it.
+    New,
+    /// It was known, and holds for longer or shorter.
+    Known,
+    /// It is not kept: a goodbye of what nobody knew, or no room.
+    No,
+}
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    entries: Slab<Entry>,
+    sets: BTreeMap<(Name, Type), BTreeSet<usize>>,
+    /// PTR records by name and target: there may be thousands of one name.
+    pointers: BTreeMap<(Name, Name), usize>,
+    /// When each entry next wants something.
+    wakes: BTreeSet<(Instant, usize)>,
+    /// When each entry ends: the order of eviction.
+    ends: BTreeSet<(Instant, usize)>,
+    /// Which instances name a host in their SRV record.
+    hosts: BTreeMap<Name, Vec<Name>>,
+    max: usize,
+    /// What was evicted and is not yet told.
+    evicted: Vec<(Name, Data)>,
+}
+
+impl Cache {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            entries: Slab::new(),
+            sets: BTreeMap::new(),
+            pointers: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            ends: BTreeSet::new(),
+            hosts: BTreeMap::new(),
+            max: max.max(1),
+            evicted: Vec::new(),
+        }
+    }
+
+    /// Whether each new record makes an old one go.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= self.max
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What is held of one name and type.
+    pub(super) fn get(&self, name: &Name, kind: Type) -> impl Iterator<Item = &Data> {
+        self.set(name, kind).map(|id| &self.entries[id].data)
+    }
+
+    /// What was said last of one name and type: of what only one may have, the older is superseded.
+    pub(super) fn newest(&self, name: &Name, kind: Type) -> Option<&Data> {
+        let id = self.set(name, kind).max_by_key(|id| self.entries[*id].received)?;
+        Some(&self.entries[id].data)
+    }
+
+    /// What a question says that we know: what holds for at least half of its time, with what is left.
+    /// RFC 6762 §7.1.
+    pub(super) fn known(&self, now: Instant, name: &Name, kind: Type) -> impl Iterator<Item = (&Data, Ttl)> {
+        self.set(name, kind).filter_map(move |id| {
+            let entry = &self.entries[id];
+            let left = entry.ends.saturating_duration_since(now);
+            let enough = left * 2 >= entry.ttl.duration() && !left.is_zero();
+            enough.then(|| (&entry.data, Ttl(u32::try_from(left.as_secs()).unwrap_or(u32::MAX))))
+        })
+    }
+
+    /// The instances whose SRV record names `host`.
+    pub(super) fn instances_at(&self, host: &Name) -> &[Name] {
+        self.hosts.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any SRV record names a host at all.
+    pub(super) fn has_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    /// Whether `name` has a PTR record to `target`.
+    pub(super) fn points(&self, name: &Name, target: &Name) -> bool {
+        self.pointers.contains_key(&(name.clone(), target.clone()))
+    }
+
+    /// Takes a record. When there is no room, something that `is_protected` denies makes way; it is told
+    /// name, data, and the instances at a host of that name.
+    pub(super) fn insert(
+        &mut self,
+        now: Instant,
+        record: &Record,
+        rng: &mut Rng,
+        is_protected: impl Fn(&Name, &Data, &[Name]) -> bool,
+    ) -> Kept {
+        let ttl = record.ttl.clamped();
+        let (known, is_full) = self.find(record);
+        match known {
+            Some(id) if ttl == Ttl::GOODBYE => {
+                self.end_by(id, now + GRACE);
+                return Kept::Known;
+            }
+            Some(id) => {
+                self.renew(id, now, ttl, rng);
+                return Kept::Known;
+            }
+            None if ttl == Ttl::GOODBYE || is_full => return Kept::No,
+            None => {}
+        }
+        if self.is_full() && !self.evict(is_protected) {
+            return Kept::No;
+        }
+        let (name, data) = (record.name.clone(), record.data.clone());
+        if let Data::Srv(srv) = &data {
+            self.hosts.entry(srv.target.clone()).or_default().push(name.clone());
+        }
+        let pointer = match &data {
+            Data::Ptr(target) => Some((name.clone(), target.clone())),
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => None,
+        };
+        let entry =
+            Entry { name: name.clone(), ttl, received: now, ends: now, stage: Stage::End, wakes: now, data };
+        let kind = entry.data.kind();
+        let id = self.entries.insert(entry);
+        self.sets.entry((name, kind)).or_default().insert(id);
+        self.pointers.extend(pointer.map(|key| (key, id)));
+        self.ends.insert((now, id));
+        self.wakes.insert((now, id));
+        self.renew(id, now, ttl, rng);
+        Kept::New
+    }
+
+    /// Whatever of this name and type is older than a second, and not said again, ends in a second. RFC 6762
+    /// §10.2.
+    pub(super) fn flush(&mut self, now: Instant, name: &Name, kind: Type) {
+        for id in self.set(name, kind).collect::<Vec<_>>() {
+            if self.entries[id].received + GRACE < now {
+                self.end_by(id, now + GRACE);
+            }
+        }
+    }
+
+    /// What `is_doubtful` says ends soon unless it is said again; whether any of it would have lived longer.
+    pub(super) fn doubt(&mut self, now: Instant, is_doubtful: impl Fn(&Name, &Data) -> bool) -> bool {
+        let until = now + DOUBT;
+        let ids = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.ends > until && is_doubtful(&entry.name, &entry.data));
+        let ids: Vec<usize> = ids.map(|(id, _)| id).collect();
+        ids.iter().for_each(|id| self.end_by(*id, until));
+        !ids.is_empty()
+    }
+
+    /// Forgets everything that `is_unwanted` says, without a word.
+    pub(super) fn forget(&mut self, is_unwanted: impl Fn(&Name, &Data) -> bool) {
+        let ids = self.entries.iter().filter(|(_, entry)| is_unwanted(&entry.name, &entry.data));
+        for id in ids.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
+    }
+
+    /// The next thing that time, or want of room, brought.
+    pub(super) fn poll(&mut self, now: Instant, rng: &mut Rng) -> Option<Due> {
+        if let Some((name, data)) = self.evicted.pop() {
+            return Some(Due::Expired(name, data));
+        }
+        let &(at, id) = self.wakes.first()?;
+        if at > now {
+            return None;
+        }
+        let entry = &self.entries[id];
+        if entry.ends <= now {
+            let entry = self.remove(id);
+            return Some(Due::Expired(entry.name, entry.data));
+        }
+        let due = Due::Refresh(entry.name.clone(), entry.data.clone());
+        // Whoever wakes late asks once, not for each point that passed.
+        let mut stage = entry.stage;
+        while self.wakes.contains(&(self.entries[id].wakes, id)) && self.entries[id].wakes <= now {
+            stage = match stage {
+                Stage::Refresh(point) if point + 1 < REFRESH_AT.len() => Stage::Refresh(point + 1),
+                Stage::Refresh(_) | Stage::End => Stage::End,
+            };
+            self.wake_at(id, stage, rng);
+        }
+        Some(due)
+    }
+
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    fn set(&self, name: &Name, kind: Type) -> impl Iterator<Item = usize> {
+        self.sets.get(&(name.clone(), kind)).into_iter().flatten().copied()
+    }
+
+    /// The entry that says the same, and whether its set has room for no other.
+    fn find(&self, record: &Record) -> (Option<usize>, bool) {
+        if let Data::Ptr(target) = &record.data {
+            return (self.pointers.get(&(record.name.clone(), target.clone())).copied(), false);
+        }
+        let kind = record.data.kind();
+        let known = self.set(&record.name, kind).find(|id| self.entries[*id].data == record.data);
+        (known, self.set(&record.name, kind).count() >= MAX_SET)
+    }
+
+    fn renew(&mut self, id: usize, now: Instant, ttl: Ttl, rng: &mut Rng) {
+        let entry = &mut self.entries[id];
+        self.ends.remove(&(entry.ends, id));
+        (entry.ttl, entry.received, entry.ends) = (ttl, now, now + ttl.duration());
+        self.ends.insert((entry.ends, id));
+        let stage = if ttl < MIN_REFRESHED { Stage::End } else { Stage::Refresh(0) };
+        self.wake_at(id, stage, rng);
+    }
+
+    fn end_by(&mut self, id: usize, at: Instant) {
+        let entry = &mut self.entries[id];
+        if at < entry.ends {
+            self.ends.remove(&(entry.ends, id));
+            self.wakes.remove(&(entry.wakes, id));
+            (entry.ends, entry.wakes, entry.stage) = (at, at, Stage::End);
+            self.ends.insert((at, id));
+            self.wakes.insert((at, id));
+        }
+    }
+
+    fn wake_at(&mut self, id: usize, stage: Stage, rng: &mut Rng) {
+        let entry = &mut self.entries[id];
+        self.wakes.remove(&(entry.wakes, id));
+        entry.stage = stage;
+        entry.wakes = match stage {
+            Stage::Refresh(point) => {
+                let whole = entry.ttl.duration();
+                let jitter =
+                    Duration::from_micros(rng.below(whole.as_micros() as u64 * REFRESH_JITTER / 100));
+                entry.received + whole * REFRESH_AT[point] / 100 + jitter
+            }
+            Stage::End => entry.ends,
+        };
+        self.wakes.insert((entry.wakes, id));
+    }
+
+    fn evict(&mut self, is_protected: impl Fn(&Name, &Data, &[Name]) -> bool) -> bool {
+        let free = |id: &usize| {
+            let entry = &self.entries[*id];
+            !is_protected(&entry.name, &entry.data, self.instances_at(&entry.name))
+        };
+        let Some(id) = self.ends.iter().map(|(_, id)| *id).find(free) else {
+            return false;
+        };
+        let entry = self.remove(id);
+        self.evicted.push((entry.name, entry.data));
+        true
+    }
+
+    fn remove(&mut self, id: usize) -> Entry {
+        let entry = self.entries.remove(id);
+        self.ends.remove(&(entry.ends, id));
+        self.wakes.remove(&(entry.wakes, id));
+        let key = (entry.name.clone(), entry.data.kind());
+        if let Some(set) = self.sets.get_mut(&key) {
+            set.remove(&id);
+            if set.is_empty() {
+                self.sets.remove(&key);
+            }
+        }
+        if let Data::Ptr(target) = &entry.data {
+            self.pointers.remove(&(entry.name.clone(), target.clone()));
+        }
+        if let Data::Srv(srv) = &entry.data
+            && let Some(instances) = self.hosts.get_mut(&srv.target)
+        {
+            if let Some(at) = instances.iter().position(|name| *name == entry.name) {
+                instances.swap_remove(at);
+            }
+            if instances.is_empty() {
+                self.hosts.remove(&srv.target);
+            }
+        }
+        entry
+    }
+}

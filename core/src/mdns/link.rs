@@ -1,0 +1,302 @@
+//! One socket, that is one interface and family, with all its state. RFC 6762 §14.
+//!
+//! Joins the parts: what came in goes to the responder, the cache and the series of questions; what is due
+//! becomes datagrams. Never judges whether a datagram may be believed: `mdns` does that first.
+
+use super::announce::Owned;
+use super::browse::{Direct, Patience, Queries};
+use super::cache::{Cache, Due};
+use super::name::Name;
+use super::parse::Query;
+use super::presence::Sight;
+use super::records::{Data, Question, Record, Share, Type, Want};
+use super::respond::{Asker, Replies, Waited};
+use super::scope::{Scope, Turn};
+use super::suppress::{Echoes, Held};
+use super::write;
+use crate::id::SocketId;
+use crate::io::{Deadline, Family, InterfaceAddr, Reason, Transmit};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Instant;
+
+mod listen;
+
+/// Where mDNS listens, and whence it speaks. RFC 6762 §3, §5.2.
+pub(super) const PORT: u16 = 5353;
+pub(super) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+pub(super) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+
+/// So often the rest of an instance is asked for that was announced in part.
+const FOLLOW_UP: Patience = Patience::Tries(3);
+/// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
+/// until they are announced again.
+const MAX_FOLLOW_UPS: usize = 256;
+/// Known answers in one query. Further ones are answered needlessly.
+const MAX_KNOWN_ANSWERS: usize = 1024;
+/// A socket for mDNS that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The socket: port 5353, one interface, one family.
+    pub(crate) socket: SocketId,
+    /// Its family.
+    pub(crate) family: Family,
+    /// The interface's index.
+    pub(crate) interface: u32,
+    /// All addresses of the interface, of both families: they are announced together. RFC 6762 §6.2.
+    pub(crate) addresses: Vec<InterfaceAddr>,
+}
+
+impl Link {
+    fn is_loopback(&self) -> bool {
+        self.addresses.iter().any(|address| address.ip.is_loopback())
+    }
+
+    /// The source of its multicasts: of IPv6, a link-local one is best.
+    fn source(&self) -> Option<IpAddr> {
+        let own =
+            || self.addresses.iter().map(|address| address.ip).filter(|ip| Family::of(*ip) == self.family);
+        let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        own().find(link_local).or_else(|| own().next())
+    }
+
+    fn group(&self) -> SocketAddr {
+        match self.family {
+            Family::V4 => SocketAddr::new(GROUP_V4.into(), PORT),
+            Family::V6 => SocketAddrV6::new(GROUP_V6, PORT, 0, self.interface).into(),
+        }
+    }
+
+    /// Whether a sender is on this link. RFC 6762 §11.
+    pub(super) fn reaches(&self, ip: IpAddr) -> bool {
+        let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        link_local || self.addresses.iter().any(|address| address.contains(ip))
+    }
+}
+
+/// A link and what is going on there.
+#[derive(Debug)]
+pub(super) struct LinkState {
+    pub(super) link: Link,
+    owned: Owned,
+    replies: Replies,
+    held: Held,
+    pub(super) echoes: Echoes,
+    pub(super) cache: Cache,
+    pub(super) queries: Queries,
+    outbox: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Instances of which something changed.
+    changed: BTreeSet<Name>,
+}
+
+impl LinkState {
+    pub(super) fn new(turn: &mut Turn<'_>, link: Link, max_records: usize) -> Self {
+        let direct = if link.is_loopback() { Direct::MayMiss } else { Direct::Reach };
+        let mut state = Self {
+            link,
+            owned: Owned::default(),
+            replies: Replies::default(),
+            held: Held::default(),
+            echoes: Echoes::default(),
+            cache: Cache::new(max_records),
+            queries: Queries::new(direct),
+            outbox: VecDeque::new(),
+            changed: BTreeSet::new(),
+        };
+        state.publish(turn);
+        let scope = turn.scope;
+        for kind in &scope.browsing {
+            state.queries.want(turn.now, kind.name(), Type::PTR, Patience::Endless, turn.rng);
+        }
+        for instance in scope.resolving.keys() {
+            state.pursue(turn, instance);
+        }
+        state
+    }
+
+    pub(super) fn handle_addresses(&mut self, turn: &mut Turn<'_>, addresses: Vec<InterfaceAddr>) {
+        self.link.addresses = addresses;
+        self.publish(turn);
+    }
+
+    /// The services changed, or the addresses.
+    pub(super) fn publish(&mut self, turn: &mut Turn<'_>) {
+        self.owned.publish(turn.now, turn.scope.services.iter(), &self.link.addresses);
+    }
+
+    /// Everybody may have forgotten us, and we may know what is no longer so: after a sleep.
+    pub(super) fn handle_wake(&mut self, turn: &mut Turn<'_>) {
+        self.owned.announce_all(turn.now);
+        self.cache.doubt(turn.now, |_, _| true);
+        self.queries.restart(turn.now, turn.rng);
+    }
+
+    /// Somebody found an instance not to be where it says: it must say so again, or is gone. RFC 6762 §10.4.
+    pub(super) fn reconfirm(&mut self, turn: &mut Turn<'_>, kind: &Name, instance: &Name) {
+        let host = self.host_of(instance);
+        let is_doubtful = |name: &Name, data: &Data| match data {
+            Data::Ptr(target) => target == instance,
+            Data::Srv(_) | Data::Txt(_) => name == instance,
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) => host.as_ref() == Some(name),
+        };
+        if !self.cache.doubt(turn.now, is_doubtful) {
+            return;
+        }
+        // Who answers for the pointer adds all the rest.
+        for (name, kind) in [(kind, Type::PTR), (instance, Type::SRV)] {
+            self.queries.ask_anew(turn.now, name, kind, turn.rng);
+        }
+    }
+
+    pub(super) fn handle_query(&mut self, turn: &mut Turn<'_>, from: SocketAddr, asker: Asker, query: Query) {
+        for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
+            if self.knows_all(turn.now, question, &query.known) {
+                self.queries.on_foreign(turn.now, &question.name, question.kind);
+            }
+        }
+        if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
+            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::No), turn.rng);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        while let Some(due) = self.cache.poll(turn.now, turn.rng) {
+            match due {
+                Due::Expired(name, data) => self.handle_expired(turn, &name, &data),
+                Due::Refresh(name, data) => {
+                    if self.is_needed(turn.scope, &name, &data) {
+                        self.queries.refresh(turn.now, &name, data.kind());
+                    }
+                }
+            }
+        }
+        while let Some((from, asker, query)) = self.held.take_due(turn.now) {
+            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::Yes), turn.rng);
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let source = self.link.source()?;
+        if self.outbox.is_empty() {
+            self.fill_outbox(now);
+        }
+        let (destination, datagram) = self.outbox.pop_front()?;
+        if destination == self.link.group() {
+            self.echoes.on_sent(now, &datagram);
+        }
+        buf.extend_from_slice(&datagram);
+        let socket = self.link.socket;
+        Some(Transmit { socket, destination, source: Some(source), ecn: None, segment_size: None })
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Deadline> {
+        let can_send = self.link.source().is_some();
+        let sends = [
+            (self.owned.announce_at(), Reason::MdnsAnnounce),
+            (self.owned.answer_at(), Reason::MdnsRespond),
+            (self.replies.next_at(), Reason::MdnsRespond),
+            (self.queries.next_at(), Reason::MdnsQuery),
+        ];
+        let waits = [(self.held.next_at(), Reason::MdnsRespond), (self.cache.next_at(), Reason::MdnsCache)];
+        let sends = sends.into_iter().filter(|_| can_send);
+        let deadline = |(at, reason): (Option<Instant>, Reason)| at.map(|at| Deadline { at, reason });
+        sends.chain(waits).filter_map(deadline).min()
+    }
+
+    /// Whether nothing that was withdrawn waits to be said.
+    pub(super) fn is_drained(&self) -> bool {
+        self.link.source().is_none() || (self.owned.is_drained() && self.outbox.is_empty())
+    }
+
+    /// The instances of which something changed, and what is known of them.
+    pub(super) fn take_changed(&mut self, scope: &Scope) -> Vec<(Name, Sight)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().map(|name| (name.clone(), self.sight(scope, &name))).collect()
+    }
+
+    /// Whether a host's name is that of an instance here.
+    pub(super) fn is_host(&self, name: &Name) -> bool {
+        !self.cache.instances_at(name).is_empty()
+    }
+
+    /// Forgets a kind that nobody browses any more.
+    pub(super) fn stop_browse(&mut self, scope: &Scope, kind: &Name) {
+        self.queries.drop(kind, Type::PTR);
+        self.cache.forget(|name, _| {
+            *name == *kind || (name.is_child_of(kind) && !scope.resolving.contains_key(name))
+        });
+    }
+
+    /// Nobody needs the instance kept fresh any more.
+    pub(super) fn stop_resolve(&mut self, instance: &Name) {
+        for kind in [Type::SRV, Type::TXT] {
+            self.queries.drop(instance, kind);
+        }
+        if let Some(host) = self.host_of(instance) {
+            self.drop_host(&host);
+        }
+        self.changed.insert(instance.clone());
+    }
+
+    fn host_of(&self, instance: &Name) -> Option<Name> {
+        self.cache.newest(instance, Type::SRV).and_then(target).cloned()
+    }
+
+    /// Whether a query of ours would hold every known answer of that question. RFC 6762 §7.3.
+    fn knows_all(&self, now: Instant, question: &Question, known: &[Record]) -> bool {
+        self.queries.is_asking(&question.name, question.kind)
+            && known.iter().filter(|record| record.name == question.name).all(|record| {
+                let mut ours = self.cache.known(now, &question.name, record.data.kind());
+                ours.any(|(data, _)| *data == record.data)
+            })
+    }
+
+    /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.
+    fn fill_outbox(&mut self, now: Instant) {
+        let (family, group) = (self.link.family, self.link.group());
+        if let Some(message) = self.owned.take_due(now) {
+            let datagrams = write::response(family, &message.answers, &message.additional);
+            self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
+        } else if let Some(reply) = self.replies.take_due(now) {
+            self.outbox.extend(reply.datagrams(family).into_iter().map(|datagram| (reply.to, datagram)));
+        } else {
+            let questions = self.queries.take_due(now);
+            if questions.is_empty() {
+                return;
+            }
+            let known: Vec<Record> = questions.iter().flat_map(|q| self.known_answers(now, q)).collect();
+            let known = &known[..known.len().min(MAX_KNOWN_ANSWERS)];
+            let datagrams = write::query(family, &questions, known);
+            self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
+        }
+    }
+
+    /// Without the cache-flush bit. RFC 6762 §7.1, §10.2.
+    fn known_answers<'a>(
+        &'a self,
+        now: Instant,
+        question: &'a Question,
+    ) -> impl Iterator<Item = Record> + 'a {
+        self.cache.known(now, &question.name, question.kind).map(|(data, ttl)| Record {
+            name: question.name.clone(),
+            ttl,
+            share: Share::Shared,
+            data: data.clone(),
+        })
+    }
+}
+
+fn target(data: &Data) -> Option<&Name> {
+    match data {
+        Data::Srv(srv) => Some(&srv.target),
+        Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Txt(_) => None,
+    }
+}
+
+fn address(data: &Data) -> Option<IpAddr> {
+    match data {
+        Data::A(ip) => Some(IpAddr::V4(*ip)),
+        Data::Aaaa(ip) => Some(IpAddr::V6(*ip)),
+        Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => None,
+    }
+}

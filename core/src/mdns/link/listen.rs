@@ -1,0 +1,255 @@
+//! What a response means for a link: which records matter, what is seen by them, what is still to be asked.
+//! RFC 6762 §6, §9, §10.
+//!
+//! Never sends: it changes what is due.
+
+use super::{FOLLOW_UP, LinkState, MAX_FOLLOW_UPS, address, target};
+use crate::mdns::announce::MULTICAST_GAP;
+use crate::mdns::browse::Patience;
+use crate::mdns::cache::Kept;
+use crate::mdns::name::Name;
+use crate::mdns::presence::{Sight, View};
+use crate::mdns::records::{Data, Record, Share, Ttl, Type};
+use crate::mdns::scope::{Scope, Turn};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// Somebody says that our record ends soon: we say otherwise. RFC 6762 §6.6.
+const CORRECTION_MIN: Duration = Duration::from_millis(20);
+const CORRECTION_MAX: Duration = Duration::from_millis(120);
+
+/// What somebody says of a name of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Something else.
+    Conflict,
+    /// Nothing that matters.
+    None,
+    /// The same as we do.
+    Same,
+}
+
+impl LinkState {
+    /// Takes a response; returns our names that somebody else uses.
+    pub(in crate::mdns) fn handle_response(
+        &mut self,
+        turn: &mut Turn<'_>,
+        own: bool,
+        records: &[Record],
+    ) -> Vec<Name> {
+        let mut conflicts = Vec::new();
+        for record in records {
+            if self.handle_own_name(turn, record) == Claim::Conflict && !own {
+                conflicts.push(record.name.clone());
+            }
+        }
+        let is_of_host = |record: &&Record| matches!(record.data, Data::A(_) | Data::Aaaa(_));
+        // Addresses last: which hosts matter is said by SRV, which may come after them.
+        let (hosts, others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(is_of_host);
+        let mut fresh = BTreeSet::new();
+        for record in others.into_iter().chain(hosts) {
+            if self.matters(turn.scope, record) {
+                self.keep(turn, record, &mut fresh);
+            }
+        }
+        for instance in std::mem::take(&mut fresh) {
+            self.follow_up(turn, &instance);
+            self.changed.insert(instance);
+        }
+        conflicts
+    }
+
+    /// Asks for whatever is missing of an instance that somebody needs.
+    pub(in crate::mdns) fn pursue(&mut self, turn: &mut Turn<'_>, instance: &Name) {
+        self.ask_for_missing(turn, instance, Patience::Endless);
+    }
+
+    /// Asks for the rest of an instance that was announced in part.
+    pub(super) fn follow_up(&mut self, turn: &mut Turn<'_>, instance: &Name) {
+        if turn.scope.resolving.contains_key(instance) {
+            self.pursue(turn, instance);
+        } else if self.queries.len() < MAX_FOLLOW_UPS && !self.cache.is_full() {
+            // In a full cache the rest is missing because it had to make way.
+            self.ask_for_missing(turn, instance, FOLLOW_UP);
+        }
+    }
+
+    fn ask_for_missing(&mut self, turn: &mut Turn<'_>, instance: &Name, patience: Patience) {
+        for kind in [Type::SRV, Type::TXT] {
+            let is_known = self.cache.get(instance, kind).next().is_some();
+            self.settle_series(turn, instance, kind, patience, is_known);
+        }
+        if let Some(host) = self.host_of(instance) {
+            let kinds = [Type::A, Type::AAAA];
+            let is_known = kinds.iter().any(|kind| self.cache.get(&host, *kind).next().is_some());
+            for kind in kinds {
+                let is_denied = self.denies(&host, kind);
+                self.settle_series(turn, &host, kind, patience, is_known || is_denied);
+            }
+        }
+    }
+
+    fn settle_series(
+        &mut self,
+        turn: &mut Turn<'_>,
+        name: &Name,
+        kind: Type,
+        patience: Patience,
+        known: bool,
+    ) {
+        match (known, patience) {
+            (false, _) => self.queries.want(turn.now, name, kind, patience, turn.rng),
+            (true, Patience::Endless) => self.queries.on_answered(name, kind),
+            (true, Patience::Tries(_)) => self.queries.drop(name, kind),
+        }
+    }
+
+    /// Whether the owner of a name says that it has no such record. RFC 6762 §6.1.
+    fn denies(&self, name: &Name, kind: Type) -> bool {
+        self.cache.get(name, Type::NSEC).any(|data| match data {
+            Data::Nsec(types) => !types.contains(kind),
+            Data::A(_) | Data::Aaaa(_) | Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => false,
+        })
+    }
+
+    /// What a response says of a name of ours.
+    fn handle_own_name(&mut self, turn: &mut Turn<'_>, record: &Record) -> Claim {
+        let kind = record.data.kind();
+        let mut claim = Claim::None;
+        for set in self.owned.sets.iter_mut().filter(|set| set.name == record.name && set.kind() == kind) {
+            if set.data.contains(&record.data) {
+                if record.ttl >= set.ttl() {
+                    set.drop_answer(turn.now);
+                } else if record.ttl.0 < set.ttl().0 / 2 {
+                    let delay = turn.rng.between(CORRECTION_MIN, CORRECTION_MAX);
+                    set.answer_in(turn.now, delay, MULTICAST_GAP);
+                }
+                return Claim::Same;
+            }
+            let is_ours_elsewhere = match &record.data {
+                Data::A(ip) => turn.scope.own_ips.contains(&IpAddr::V4(*ip)),
+                Data::Aaaa(ip) => turn.scope.own_ips.contains(&IpAddr::V6(*ip)),
+                // Another interface may have other types.
+                Data::Nsec(_) => true,
+                Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => false,
+            };
+            if set.share == Share::Unique && record.ttl != Ttl::GOODBYE && !is_ours_elsewhere {
+                claim = Claim::Conflict;
+            }
+        }
+        claim
+    }
+
+    /// Whether somebody here may want a record.
+    fn matters(&self, scope: &Scope, record: &Record) -> bool {
+        let name = &record.name;
+        if scope.is_own_name(name) {
+            return false;
+        }
+        match &record.data {
+            Data::Ptr(instance) => {
+                scope.browses(name) && instance.is_child_of(name) && !scope.is_own_name(instance)
+            }
+            Data::Srv(srv) => {
+                scope.is_wanted_instance(name) && srv.port != 0 && !scope.is_own_name(&srv.target)
+            }
+            Data::Txt(_) => scope.is_wanted_instance(name),
+            Data::Nsec(_) => scope.is_wanted_instance(name) || self.is_host(name),
+            Data::A(ip) => self.is_host(name) && self.is_usable(IpAddr::V4(*ip)),
+            Data::Aaaa(ip) => self.is_host(name) && self.is_usable(IpAddr::V6(*ip)),
+        }
+    }
+
+    /// Whether an address may be dialled on this link.
+    fn is_usable(&self, ip: IpAddr) -> bool {
+        let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let is_misplaced = ip.is_loopback() && !self.link.is_loopback();
+        !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || is_misplaced)
+    }
+
+    fn keep(&mut self, turn: &mut Turn<'_>, record: &Record, fresh: &mut BTreeSet<Name>) {
+        let resolving = &turn.scope.resolving;
+        let is_protected = |name: &Name, data: &Data, at_host: &[Name]| match data {
+            Data::Ptr(instance) => resolving.contains_key(instance),
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => {
+                resolving.contains_key(name) || at_host.iter().any(|name| resolving.contains_key(name))
+            }
+        };
+        let kept = self.cache.insert(turn.now, record, turn.rng, is_protected);
+        if record.share == Share::Unique && record.ttl != Ttl::GOODBYE {
+            self.cache.flush(turn.now, &record.name, record.data.kind());
+        }
+        if kept == Kept::New {
+            fresh.extend(self.instances_of(&record.name, &record.data));
+        }
+    }
+
+    pub(super) fn handle_expired(&mut self, turn: &mut Turn<'_>, name: &Name, data: &Data) {
+        if let Some(host) = target(data)
+            && self.cache.instances_at(host).is_empty()
+        {
+            self.drop_host(host);
+        }
+        for instance in self.instances_of(name, data) {
+            if turn.scope.resolving.contains_key(&instance) {
+                self.pursue(turn, &instance);
+            }
+            self.changed.insert(instance);
+        }
+    }
+
+    pub(super) fn drop_host(&mut self, host: &Name) {
+        for kind in [Type::A, Type::AAAA] {
+            self.queries.drop(host, kind);
+        }
+    }
+
+    /// The instances that a record is about.
+    fn instances_of(&self, name: &Name, data: &Data) -> Vec<Name> {
+        match data {
+            Data::Ptr(instance) => vec![instance.clone()],
+            Data::Srv(_) | Data::Txt(_) => vec![name.clone()],
+            Data::A(_) | Data::Aaaa(_) => self.cache.instances_at(name).to_vec(),
+            Data::Nsec(_) => Vec::new(),
+        }
+    }
+
+    /// Whether a record shall not be let expire: SRV and addresses only of who is needed, lest a thousand
+    /// peers refresh each other for ever.
+    pub(super) fn is_needed(&self, scope: &Scope, name: &Name, data: &Data) -> bool {
+        match data {
+            Data::Ptr(_) => scope.browses(name),
+            Data::Srv(_) | Data::Txt(_) => scope.resolving.contains_key(name),
+            Data::A(_) | Data::Aaaa(_) => {
+                self.cache.instances_at(name).iter().any(|instance| scope.resolving.contains_key(instance))
+            }
+            Data::Nsec(_) => false,
+        }
+    }
+
+    pub(super) fn sight(&self, scope: &Scope, instance: &Name) -> Sight {
+        let is_pointed = scope.browsing.iter().any(|kind| self.cache.points(kind.name(), instance));
+        let is_resolved = scope.resolving.contains_key(instance);
+        let srv = self.cache.newest(instance, Type::SRV).and_then(|data| match data {
+            Data::Srv(srv) => Some(srv),
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Txt(_) => None,
+        });
+        let Some(srv) = srv else {
+            return if is_pointed { Sight::Partial } else { Sight::Gone };
+        };
+        if !is_pointed && !is_resolved {
+            return Sight::Gone;
+        }
+        let of = |kind| self.cache.get(&srv.target, kind);
+        let addresses: Vec<IpAddr> = of(Type::A).chain(of(Type::AAAA)).filter_map(address).collect();
+        if addresses.is_empty() {
+            return Sight::Partial;
+        }
+        let txt = self.cache.newest(instance, Type::TXT).and_then(|data| match data {
+            Data::Txt(txt) => Some(txt.clone()),
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
+        });
+        Sight::Whole(View { port: srv.port, addresses, txt })
+    }
+}

@@ -1,0 +1,234 @@
+//! Domain names as mDNS has them: raw UTF-8 labels, compared by ASCII case alone. RFC 6762 §16, appendix C.
+//!
+//! Checked once, when made. Never normalises Unicode and never knows punycode.
+
+use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+/// The longest label, in octets. RFC 1035 §2.3.4.
+pub(crate) const MAX_LABEL: usize = 63;
+/// The longest name, in octets, its final zero included. RFC 6762 appendix C.
+pub(crate) const MAX_NAME: usize = 256;
+
+/// A name: its labels, each behind its length, and a final zero.
+///
+/// No octet of a length is an ASCII letter, so that the whole may be folded at once.
+#[derive(Clone)]
+pub(crate) struct Name(Arc<[u8]>);
+
+/// One label of a name: 1 to 63 octets.
+#[derive(Clone)]
+pub(crate) struct Label(Arc<[u8]>);
+
+/// Why there is no such name or label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NameError {
+    /// A control character in the label of an instance. RFC 6763 §4.1.1.
+    #[error("a label has a control character")]
+    Control,
+    /// A label that is empty or too long.
+    #[error("a label has 1 to 63 octets")]
+    LabelLength,
+    /// Too many octets in all.
+    #[error("a name has at most 255 octets and a final zero")]
+    NameLength,
+}
+
+impl Label {
+    /// A label that we publish. RFC 6763 §4.1.1.
+    pub(crate) fn new(text: &str) -> Result<Self, NameError> {
+        if text.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        Self::from_octets(text.as_bytes())
+    }
+
+    /// A label as it came in: any octets.
+    pub(crate) fn from_octets(octets: &[u8]) -> Result<Self, NameError> {
+        if octets.is_empty() || octets.len() > MAX_LABEL {
+            return Err(NameError::LabelLength);
+        }
+        Ok(Self(octets.into()))
+    }
+
+    /// Its octets.
+    pub(crate) fn as_octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its text, where it is UTF-8.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl Name {
+    /// The name with these labels, the outermost last.
+    pub(crate) fn from_labels<'a>(labels: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(96);
+        for label in labels {
+            if label.is_empty() || label.len() > MAX_LABEL {
+                return Err(NameError::LabelLength);
+            }
+            wire.push(label.len() as u8);
+            wire.extend_from_slice(label);
+        }
+        wire.push(0);
+        if wire.len() > MAX_NAME {
+            return Err(NameError::NameLength);
+        }
+        Ok(Self(wire.into()))
+    }
+
+    /// A name that lies in a buffer, uncompressed.
+    pub(super) fn from_wire(wire: &[u8]) -> Option<Self> {
+        let mut rest = wire;
+        while let Some((_, after)) = split_label(rest) {
+            rest = after;
+        }
+        (rest == [0] && wire.len() <= MAX_NAME).then(|| Self(wire.into()))
+    }
+
+    /// The name one level below this one.
+    pub(crate) fn child(&self, label: &Label) -> Result<Self, NameError> {
+        Self::from_labels(std::iter::once(label.as_octets()).chain(self.labels()))
+    }
+
+    /// Labels, each behind its length, and a final zero: never compressed.
+    pub(crate) fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its labels, the innermost first.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (label, after) = split_label(rest)?;
+            rest = after;
+            Some(label)
+        })
+    }
+
+    /// Its first label; the root has none.
+    pub(crate) fn first(&self) -> Option<Label> {
+        split_label(&self.0).map(|(label, _)| Label(label.into()))
+    }
+
+    /// Whether it is exactly one label below `parent`.
+    pub(crate) fn is_child_of(&self, parent: &Name) -> bool {
+        wire_is_child_of(&self.0, parent)
+    }
+}
+
+/// [`Name::is_child_of`] for a name that lies in a buffer, uncompressed.
+pub(super) fn wire_is_child_of(wire: &[u8], parent: &Name) -> bool {
+    split_label(wire).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(&parent.0))
+}
+
+fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&len, rest) = wire.split_first()?;
+    if len == 0 { None } else { rest.split_at_checked(usize::from(len)) }
+}
+
+/// Folds ASCII case, never Unicode. RFC 6762 §16.
+fn folded_cmp(a: &[u8], b: &[u8]) -> Ordering {
+    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
+}
+
+macro_rules! folded {
+    ($($name:ident),*) => {$(
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.eq_ignore_ascii_case(&other.0)
+            }
+        }
+        impl Eq for $name {}
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                folded_cmp(&self.0, &other.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    )*};
+}
+folded!(Name, Label);
+
+impl fmt::Display for Label {
+    /// `.` and `\` are escaped: in text alone. RFC 6763 §4.3.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in String::from_utf8_lossy(&self.0).chars() {
+            match c {
+                '.' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() => write!(f, "\\{:03}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for label in self.labels() {
+            write!(f, "{}.", Label(label.into()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(labels: &[&str]) -> Name {
+        Name::from_labels(labels.iter().map(|label| label.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn names_compare_by_ascii_case_and_never_by_unicode_case() {
+        assert_eq!(name(&["Ab-C", "LOCAL"]), name(&["aB-c", "local"]));
+        assert_ne!(name(&["\u{c4}", "local"]), name(&["\u{e4}", "local"]));
+        assert_eq!(name(&["B"]).cmp(&name(&["b"])), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_name_has_at_most_255_octets_and_its_final_zero() {
+        let long = [b'x'; 63];
+        let labels = [&long[..], &long, &long, &long[..62]];
+        assert_eq!(Name::from_labels(labels).unwrap().as_wire().len(), MAX_NAME);
+        let labels = [&long[..], &long, &long, &long];
+        assert_eq!(Name::from_labels(labels), Err(NameError::NameLength));
+        assert_eq!(Name::from_labels([&[b'x'; 64][..]]), Err(NameError::LabelLength));
+    }
+
+    #[test]
+    fn an_instance_label_has_1_to_63_octets_and_no_control_character() {
+        assert_eq!(Label::new("Ben's \u{2603}.phone").unwrap().as_str(), Some("Ben's \u{2603}.phone"));
+        assert_eq!(Label::new(""), Err(NameError::LabelLength));
+        assert_eq!(Label::new("a\u{7f}"), Err(NameError::Control));
+    }
+
+    #[test]
+    fn dots_and_backslashes_are_escaped_in_text_alone() {
+        assert_eq!(name(&[r"a.b\c", "local"]).to_string(), r"a\.b\\c.local.");
+        assert_eq!(name(&[r"a.b\c", "local"]).as_wire(), b"\x05a.b\\c\x05local\0");
+    }
+
+    #[test]
+    fn a_child_is_exactly_one_label_below() {
+        let parent = name(&["_x", "_udp", "local"]);
+        assert!(name(&["i", "_X", "_udp", "local"]).is_child_of(&parent));
+        assert!(!parent.is_child_of(&parent));
+        assert!(!name(&["a", "i", "_x", "_udp", "local"]).is_child_of(&parent));
+    }
+}

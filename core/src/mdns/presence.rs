@@ -1,0 +1,142 @@
+//! Which instances are there, an interface: what the links of both families see of them, as one.
+//!
+//! Reports differences alone, and only when asked for one, so that whatever flaps in between costs nothing.
+
+use super::name::{Label, Name};
+use super::{Event, Instance, ServiceType};
+use crate::id::SocketId;
+use crate::wire::txt::Txt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+/// What one link knows of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Nobody says that it exists.
+    Gone,
+    /// It exists, yet where it is was not said, or is no longer believed.
+    Partial,
+    Whole(View),
+}
+
+/// Where one link sees an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) port: u16,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) txt: Option<Txt>,
+}
+
+#[derive(Debug)]
+struct Sighting {
+    kind: ServiceType,
+    label: Label,
+    /// The one that changed last comes last.
+    views: Vec<(SocketId, View)>,
+    reported: Option<Instance>,
+}
+
+/// All instances. Bounded by the caches, which hold a record for each.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// By the interface's index and the instance.
+    sightings: BTreeMap<(u32, Name), Sighting>,
+    changed: BTreeSet<(u32, Name)>,
+}
+
+impl Presence {
+    pub(super) fn update(
+        &mut self,
+        interface: u32,
+        socket: SocketId,
+        (kind, label): (&ServiceType, &Label),
+        sight: Sight,
+    ) {
+        let key = (interface, kind.instance(label));
+        let view = match sight {
+            Sight::Partial => return,
+            Sight::Gone => None,
+            Sight::Whole(view) => Some(view),
+        };
+        if view.is_none() && !self.sightings.contains_key(&key) {
+            return;
+        }
+        let sighting = self.sightings.entry(key.clone()).or_insert_with(|| Sighting {
+            kind: kind.clone(),
+            label: label.clone(),
+            views: Vec::new(),
+            reported: None,
+        });
+        let old = sighting.views.iter().position(|(at, _)| *at == socket);
+        let old = old.map(|at| sighting.views.remove(at).1);
+        if let Some(mut view) = view {
+            view.txt = view.txt.or(old.and_then(|old| old.txt));
+            sighting.views.push((socket, view));
+        }
+        self.changed.insert(key);
+    }
+
+    /// Forgets what one link saw.
+    pub(super) fn remove_link(&mut self, socket: SocketId) {
+        for (key, sighting) in &mut self.sightings {
+            let before = sighting.views.len();
+            sighting.views.retain(|(at, _)| *at != socket);
+            if sighting.views.len() != before {
+                self.changed.insert(key.clone());
+            }
+        }
+    }
+
+    /// Forgets the instances of a kind, without a word.
+    pub(super) fn forget(&mut self, kind: &ServiceType) {
+        self.sightings.retain(|_, sighting| sighting.kind != *kind);
+    }
+
+    /// The next difference to what was reported.
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        while let Some(key) = self.changed.pop_first() {
+            let Some(sighting) = self.sightings.get_mut(&key) else {
+                continue;
+            };
+            let Some(instance) = sighting.merged(key.0) else {
+                let gone = self.sightings.remove(&key)?;
+                if gone.reported.is_none() {
+                    continue;
+                }
+                return Some(Event::Lost { interface: key.0, kind: gone.kind, instance: gone.label });
+            };
+            if sighting.reported.as_ref() == Some(&instance) {
+                continue;
+            }
+            return Some(match sighting.reported.replace(instance.clone()) {
+                Some(_) => Event::Updated(instance),
+                None => Event::Found(instance),
+            });
+        }
+        None
+    }
+}
+
+impl Sighting {
+    fn merged(&self, interface: u32) -> Option<Instance> {
+        let (_, newest) = self.views.last()?;
+        let all = self.views.iter().flat_map(|(_, view)| &view.addresses);
+        let addresses: BTreeSet<SocketAddr> = all.map(|ip| reachable(*ip, newest.port, interface)).collect();
+        Some(Instance {
+            interface,
+            kind: self.kind.clone(),
+            name: self.label.clone(),
+            port: newest.port,
+            addresses: addresses.into_iter().collect(),
+            txt: self.views.iter().rev().find_map(|(_, view)| view.txt.clone()).unwrap_or_default(),
+        })
+    }
+}
+
+/// A link-local address of IPv6 means nothing without its interface. RFC 4007 §6.
+fn reachable(ip: IpAddr, port: u16, interface: u32) -> SocketAddr {
+    match ip {
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, interface).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(ip, port),
+    }
+}

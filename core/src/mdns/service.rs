@@ -1,0 +1,137 @@
+//! The words between this engine and its user.
+//!
+//! Values alone: services, instances, events. Nothing here decides anything.
+
+use super::guard::Refused;
+use super::name::{Label, Name};
+use crate::config::Config;
+use crate::id::ServiceName;
+use crate::wire::txt::Txt;
+use std::net::SocketAddr;
+
+/// What the engine takes from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Records cached, a link.
+    pub(crate) cached_records: usize,
+}
+
+impl Limits {
+    /// As configured.
+    pub(crate) fn from_config(config: &Config) -> Self {
+        Self { cached_records: config.max_cached_records }
+    }
+}
+
+/// A kind of service: `_<name>._udp.local.` RFC 6763 §4.1.2, §7.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ServiceType(Name);
+
+impl ServiceType {
+    /// The kind of everything that is not TCP.
+    pub(crate) fn udp(service: &ServiceName) -> Self {
+        let first = format!("_{service}");
+        let labels: [&[u8]; 3] = [first.as_bytes(), b"_udp", b"local"];
+        Self(Name::from_labels(labels).expect("a service's name is at most 15 octets"))
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        &self.0
+    }
+
+    /// The name of one instance. RFC 6763 §4.1.
+    pub(super) fn instance(&self, label: &Label) -> Name {
+        self.0.child(label).expect("a label and a kind of service fit in a name")
+    }
+}
+
+/// A service of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// What it is.
+    pub(crate) kind: ServiceType,
+    /// Its name. Known to be nobody else's, so that it is not probed for. RFC 6762 §8.1.
+    pub(crate) instance: Label,
+    /// The first label of its host, below `local.`; nobody else's either.
+    pub(crate) host: Label,
+    /// Its port.
+    pub(crate) port: u16,
+    /// What else there is to say.
+    pub(crate) txt: Txt,
+}
+
+impl Service {
+    /// The list of the kinds that exist on a link, uncompressed. RFC 6763 §9.
+    pub(super) const ENUMERATION: &[u8] = b"\x09_services\x07_dns-sd\x04_udp\x05local\0";
+
+    /// The same as a name.
+    pub(super) fn enumeration() -> Name {
+        Name::from_wire(Self::ENUMERATION).expect("it is a name")
+    }
+
+    pub(super) fn instance_name(&self) -> Name {
+        self.kind.instance(&self.instance)
+    }
+
+    pub(super) fn host_name(&self) -> Name {
+        Name::from_labels([self.host.as_octets(), b"local"]).expect("two labels fit in a name")
+    }
+}
+
+/// A service of somebody else's, as one interface sees it. All of it is hearsay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instance {
+    /// The interface's index.
+    pub(crate) interface: u32,
+    /// What it is.
+    pub(crate) kind: ServiceType,
+    /// Its name.
+    pub(crate) name: Label,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Where it may be reached, sorted. Link-local IPv6 carries its scope.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// What else it says. Empty as long as nothing is known.
+    pub(crate) txt: Txt,
+}
+
+/// What the engine saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Somebody else uses a name of ours. A hint: anyone on the LAN can forge it.
+    Conflict(Name),
+    /// An instance, and where it is.
+    Found(Instance),
+    /// An instance is no longer there.
+    Lost {
+        /// The interface's index.
+        interface: u32,
+        /// What it was.
+        kind: ServiceType,
+        /// Its name.
+        instance: Label,
+    },
+    /// What is known of an instance changed.
+    Updated(Instance),
+}
+
+/// Why a datagram was not heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Dropped {
+    /// Our own multicast, come back.
+    Echo,
+    /// On an interface, or for a socket, that is not in use.
+    NoLink,
+    /// From outside the link. RFC 6762 §11.
+    OffLink,
+    /// A response from another port than 5353. RFC 6762 §6.
+    Port,
+    /// Not a message that may be read.
+    Refused(Refused),
+    /// A response by unicast that nobody asked for. RFC 6762 §6.
+    Unasked,
+    /// The parser could not read what the guard let pass.
+    Unparsed,
+    /// About names that nobody here cares for.
+    Unrelated,
+}

@@ -1,0 +1,27 @@
+//! Engines that exchange datagrams on a link in memory, on a clock of their own.
+
+use super::*;
+use crate::id::ServiceName;
+use crate::rng::Seed;
+use crate::wire::txt::Txt;
+use std::net::{IpAddr, SocketAddr};
+
+mod cache;
+mod discovery;
+mod hostile;
+mod lan;
+mod responder;
+
+pub(super) use crate::testing::base;
+
+pub(super) fn rng(seed: u8) -> Rng {
+    Rng::child(&Seed::new([seed; 32]), "mdns")
+}
+
+pub(super) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

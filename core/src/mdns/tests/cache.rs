@@ -1,0 +1,189 @@
+//! What is kept, refreshed, superseded and evicted.
+
+use super::*;
+use crate::mdns::cache::{Cache, Due, Kept};
+use crate::mdns::records::{Data, Record, Share, Ttl};
+
+fn host(n: u32) -> Name {
+    Name::from_labels([format!("host-{n}").as_bytes(), b"local"]).unwrap()
+}
+
+fn address(n: u32, last: u8, ttl: u32) -> Record {
+    let data = Data::A([10, 0, 0, last].into());
+    Record { name: host(n), ttl: Ttl(ttl), share: Share::Unique, data }
+}
+
+fn nothing(_: &Name, _: &Data, _: &[Name]) -> bool {
+    false
+}
+
+struct Bench {
+    start: Instant,
+    cache: Cache,
+    rng: Rng,
+}
+
+impl Bench {
+    fn new(max: usize) -> Self {
+        Self { start: base(), cache: Cache::new(max), rng: rng(3) }
+    }
+
+    fn insert(&mut self, at: Duration, record: &Record) -> Kept {
+        self.cache.insert(self.start + at, record, &mut self.rng, nothing)
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        self.cache.get(&record.name, record.data.kind()).any(|data| *data == record.data)
+    }
+
+    /// Everything that happens until `end`, and when.
+    fn run(&mut self, end: Duration) -> Vec<(Duration, Due)> {
+        let mut all = Vec::new();
+        while let Some(at) = self.cache.next_at().filter(|at| *at <= self.start + end) {
+            while let Some(due) = self.cache.poll(at, &mut self.rng) {
+                all.push((at - self.start, due));
+            }
+        }
+        all
+    }
+}
+
+#[test]
+fn a_record_is_refreshed_at_80_85_90_and_95_percent_and_deleted_at_its_end() {
+    for seed in 0..50 {
+        let mut bench = Bench { rng: rng(seed), ..Bench::new(9) };
+        bench.insert(Duration::ZERO, &address(1, 1, 100));
+        let all = bench.run(secs(1000));
+        let (times, dues): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        for (time, percent) in times.iter().zip([80, 85, 90, 95]) {
+            assert!((secs(percent)..=secs(percent + 2)).contains(time), "{time:?}");
+        }
+        assert_eq!(times[4..], [secs(100)]);
+        assert!(dues[..4].iter().all(|due| matches!(due, Due::Refresh(..))));
+        assert!(matches!(dues[4], Due::Expired(..)));
+    }
+}
+
+#[test]
+fn an_answer_starts_the_record_s_time_anew() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 100));
+    bench.run(secs(82));
+    assert_eq!(bench.insert(secs(82), &address(1, 1, 100)), Kept::Known);
+    assert!(bench.run(secs(161)).is_empty());
+}
+
+#[test]
+fn a_goodbye_record_expires_after_one_second() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 100));
+    bench.insert(secs(10), &address(1, 1, 0));
+    assert!(bench.has(&address(1, 1, 0)));
+    let due = Due::Expired(host(1), address(1, 1, 0).data);
+    assert_eq!(bench.run(secs(100)), [(secs(11), due)]);
+}
+
+#[test]
+fn a_record_that_comes_back_within_that_second_stays() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 100));
+    bench.insert(secs(10), &address(1, 1, 0));
+    bench.insert(millis(10_500), &address(1, 1, 100));
+    assert!(bench.run(secs(60)).is_empty());
+}
+
+#[test]
+fn a_goodbye_of_what_nobody_knew_is_not_kept() {
+    let mut bench = Bench::new(9);
+    assert_eq!(bench.insert(Duration::ZERO, &address(1, 1, 0)), Kept::No);
+    assert_eq!(bench.cache.len(), 0);
+}
+
+#[test]
+fn a_flush_ends_what_is_older_than_a_second_one_second_later() {
+    let mut bench = Bench::new(9);
+    bench.insert(secs(0), &address(1, 1, 100));
+    bench.insert(millis(9500), &address(1, 2, 100));
+    bench.insert(secs(10), &address(1, 3, 100));
+    bench.insert(secs(10), &address(2, 1, 100));
+    bench.cache.flush(bench.start + secs(10), &host(1), Type::A);
+    let due = Due::Expired(host(1), address(1, 1, 0).data);
+    assert_eq!(bench.run(secs(50)), [(secs(11), due)]);
+}
+
+#[test]
+fn a_record_is_believed_for_75_minutes_at_most_whatever_it_says() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, u32::MAX));
+    assert_eq!(bench.run(secs(1_000_000)).last().unwrap().0, secs(75 * 60));
+}
+
+#[test]
+fn records_of_very_short_time_are_never_refreshed() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 1));
+    assert_eq!(bench.run(secs(10)).len(), 1);
+}
+
+#[test]
+fn who_wakes_late_is_told_once() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 1000));
+    let late = bench.start + secs(940);
+    assert!(matches!(bench.cache.poll(late, &mut bench.rng), Some(Due::Refresh(..))));
+    assert_eq!(bench.cache.poll(late, &mut bench.rng), None);
+    let after_sleep = bench.start + secs(30_000);
+    assert!(matches!(bench.cache.poll(after_sleep, &mut bench.rng), Some(Due::Expired(..))));
+    assert_eq!(bench.cache.len(), 0);
+}
+
+#[test]
+fn known_answers_are_those_with_half_of_their_time_left() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 100));
+    let known = |at: u64| {
+        let name = host(1);
+        let known = bench.cache.known(bench.start + secs(at), &name, Type::A);
+        known.map(|(_, ttl)| ttl.0).collect::<Vec<_>>()
+    };
+    assert_eq!(known(50), [50]);
+    assert_eq!(known(51), [0_u32; 0]);
+}
+
+#[test]
+fn a_full_cache_gives_up_what_ends_soonest() {
+    let mut bench = Bench::new(3);
+    bench.insert(secs(0), &address(1, 1, 100));
+    bench.insert(secs(0), &address(2, 1, 50));
+    bench.insert(secs(0), &address(3, 1, 70));
+    assert_eq!(bench.insert(secs(1), &address(4, 1, 10)), Kept::New);
+    assert_eq!(bench.cache.len(), 3);
+    assert!(!bench.has(&address(2, 1, 0)));
+    let first = bench.cache.poll(bench.start + secs(1), &mut bench.rng);
+    assert_eq!(first, Some(Due::Expired(host(2), address(2, 1, 0).data)));
+}
+
+#[test]
+fn a_full_cache_never_gives_up_what_is_protected() {
+    let mut bench = Bench::new(2);
+    bench.insert(secs(0), &address(1, 1, 50));
+    bench.insert(secs(0), &address(2, 1, 100));
+    let protect = |name: &Name, _: &Data, _: &[Name]| *name == host(1);
+    for n in 3..100 {
+        let now = bench.start + secs(1);
+        assert_eq!(bench.cache.insert(now, &address(n, 1, 4500), &mut bench.rng, protect), Kept::New);
+        assert!(bench.has(&address(1, 1, 0)));
+    }
+    let all = |_: &Name, _: &Data, _: &[Name]| true;
+    assert_eq!(
+        bench.cache.insert(bench.start + secs(1), &address(200, 1, 4500), &mut bench.rng, all),
+        Kept::No
+    );
+}
+
+#[test]
+fn one_name_has_sixteen_addresses_at_most() {
+    let mut bench = Bench::new(100);
+    let kept = (0..100).filter(|n| bench.insert(Duration::ZERO, &address(1, *n, 100)) == Kept::New).count();
+    assert_eq!(kept, 16);
+}

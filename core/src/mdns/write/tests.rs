@@ -1,0 +1,175 @@
+use super::*;
+use crate::mdns::guard::{head, scan};
+use crate::mdns::parse::{Message, parse};
+use crate::mdns::records::{Srv, Ttl, Type, Types};
+use crate::wire::txt::Txt;
+use proptest::prelude::*;
+
+fn name(labels: &[&str]) -> Name {
+    Name::from_labels(labels.iter().map(|label| label.as_bytes())).unwrap()
+}
+
+fn record(name: Name, data: Data) -> Record {
+    Record { name, ttl: Ttl(120), share: Share::Shared, data }
+}
+
+fn srv(target: Name) -> Data {
+    Data::Srv(Srv { priority: 1, weight: 2, port: 3, target })
+}
+
+fn read(bytes: &[u8]) -> Message {
+    let head = head(bytes).unwrap();
+    let mut safe = Vec::new();
+    scan(bytes, &head, &mut safe, |_, _| true).unwrap();
+    parse(&head, &safe).unwrap()
+}
+
+fn pointers(count: u16) -> Vec<Record> {
+    let kind = name(&["_x", "_udp", "local"]);
+    let instance = |n: u16| name(&[&format!("{n:040}"), "_x", "_udp", "local"]);
+    (0..count).map(|n| record(kind.clone(), Data::Ptr(instance(n)))).collect()
+}
+
+#[test]
+fn a_response_is_authoritative_and_has_nothing_else_set() {
+    let bytes = response(Family::V4, &pointers(1), &[]).remove(0);
+    assert_eq!(bytes[..12], [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn names_are_compressed_in_the_data_of_ptr_srv_and_nsec() {
+    let (host, instance) = (name(&["h", "local"]), name(&["i", "_x", "_udp", "local"]));
+    let records = [
+        record(name(&["_x", "_udp", "local"]), Data::Ptr(instance.clone())),
+        record(instance, srv(host.clone())),
+        record(host, Data::Nsec(Types::from_bitmap(&[0x40]))),
+    ];
+    let bytes = response(Family::V4, &records, &[]).remove(0);
+    let count = |needle: &[u8]| bytes.windows(needle.len()).filter(|window| *window == needle).count();
+    assert_eq!((count(b"\x05local"), count(b"\x02_x"), count(b"\x01h")), (1, 1, 1));
+}
+
+#[test]
+fn compression_keeps_the_case_of_letters() {
+    let records = [
+        record(name(&["Host", "local"]), Data::A([1, 2, 3, 4].into())),
+        record(name(&["hOST", "local"]), Data::A([1, 2, 3, 4].into())),
+    ];
+    let bytes = response(Family::V4, &records, &[]).remove(0);
+    assert!(bytes.windows(4).any(|window| window == b"hOST"));
+}
+
+#[test]
+fn a_reply_to_a_resolver_echoes_id_and_question_and_has_a_plain_srv() {
+    let question = Question { name: name(&["h", "local"]), kind: Type::SRV, want: Want::Multicast };
+    let records = [record(name(&["h", "local"]), srv(name(&["h", "local"])))];
+    let bytes = legacy(Family::V4, 0x1234, &[question], &records, &[]).remove(0);
+    assert_eq!(bytes[..12], [0x12, 0x34, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
+    assert!(bytes.ends_with(b"\x01h\x05local\x00"));
+}
+
+#[test]
+fn every_datagram_of_a_response_fits_its_frame() {
+    for (family, budget) in [(Family::V4, 1472), (Family::V6, 1452)] {
+        let datagrams = response(family, &pointers(200), &[]);
+        assert!(datagrams.len() > 5);
+        assert!(datagrams.iter().all(|datagram| datagram.len() <= budget));
+        let read: Vec<Record> = datagrams
+            .iter()
+            .flat_map(|datagram| match read(datagram) {
+                Message::Response(records) => records,
+                Message::Query(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(read, pointers(200));
+    }
+}
+
+#[test]
+fn a_lone_record_may_exceed_the_frame() {
+    let large = record(name(&["h"]), Data::Txt(Txt::decode(&[0; 2000]).unwrap()));
+    let datagrams = response(Family::V4, &[pointers(1).remove(0), large], &[]);
+    assert_eq!(datagrams.iter().map(|datagram| datagram.len() > 1472).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn additional_records_never_open_another_datagram() {
+    assert_eq!(response(Family::V4, &pointers(1), &pointers(100)).len(), 1);
+}
+
+#[test]
+fn known_answers_that_overflow_follow_without_questions_and_all_but_the_last_say_so() {
+    let question = Question { name: name(&["_x", "_udp", "local"]), kind: Type::PTR, want: Want::Multicast };
+    let datagrams = query(Family::V4, &[question], &pointers(70));
+    let queries: Vec<_> = datagrams
+        .iter()
+        .map(|datagram| match read(datagram) {
+            Message::Query(query) => query,
+            Message::Response(_) => panic!("no query"),
+        })
+        .collect();
+    assert_eq!(queries.iter().map(|query| query.questions.len()).collect::<Vec<_>>(), [1, 0, 0]);
+    assert_eq!(queries.iter().map(|query| query.truncated).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(queries.iter().map(|query| query.known.len()).sum::<usize>(), 70);
+}
+
+#[test]
+fn a_unicast_question_has_the_top_bit_of_its_class() {
+    let question = Question { name: name(&["h"]), kind: Type::A, want: Want::Unicast };
+    let bytes = query(Family::V4, std::slice::from_ref(&question), &[]).remove(0);
+    assert!(bytes.ends_with(&[0, 1, 0x80, 1]));
+    let Message::Query(query) = read(&bytes) else { panic!("no query") };
+    assert_eq!(query.questions, [question]);
+}
+
+fn any_name() -> impl Strategy<Value = Name> {
+    let label = prop_oneof![
+        Just(b"local".to_vec()),
+        Just(b"_udp".to_vec()),
+        Just(b"_X".to_vec()),
+        prop::collection::vec(any::<u8>(), 1..=20),
+    ];
+    prop::collection::vec(label, 0..6)
+        .prop_map(|labels| Name::from_labels(labels.iter().map(Vec::as_slice)).unwrap())
+}
+
+fn any_data() -> impl Strategy<Value = Data> {
+    prop_oneof![
+        any::<[u8; 4]>().prop_map(|ip| Data::A(ip.into())),
+        any::<[u8; 16]>().prop_map(|ip| Data::Aaaa(ip.into())),
+        any::<[u8; 32]>().prop_map(|bits| Data::Nsec(Types::from_bitmap(&bits))),
+        any_name().prop_map(Data::Ptr),
+        (any::<[u16; 3]>(), any_name()).prop_map(|([priority, weight, port], target)| {
+            Data::Srv(Srv { priority, weight, port, target })
+        }),
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5).prop_map(|strings| {
+            let rdata: Vec<u8> =
+                strings.iter().flat_map(|s| [vec![s.len() as u8], s.clone()].concat()).collect();
+            Data::Txt(Txt::decode(&rdata).unwrap())
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(
+        records in prop::collection::vec((any_name(), any::<u32>(), any::<bool>(), any_data()), 1..12),
+    ) {
+        let share = |unique| if unique { Share::Unique } else { Share::Shared };
+        let records: Vec<Record> = records
+            .into_iter()
+            .map(|(name, ttl, unique, data)| Record { name, ttl: Ttl(ttl), share: share(unique), data })
+            .collect();
+        let mut again = Vec::new();
+        for datagram in response(Family::V4, &records, &[]) {
+            match read(&datagram) {
+                Message::Response(records) => again.extend(records),
+                Message::Query(_) => panic!("a response became a query"),
+            }
+        }
+        prop_assert_eq!(&again, &records);
+        // Equal names may differ in case: the octets may not.
+        let octets = |records: &[Record]| records.iter().map(|r| r.name.as_wire().to_vec()).collect::<Vec<_>>();
+        prop_assert_eq!(octets(&again), octets(&records));
+    }
+}
