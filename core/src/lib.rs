@@ -12,6 +12,7 @@ mod identity;
 mod io;
 mod mdns;
 mod metadata;
+mod quic;
 mod rng;
 pub mod store;
 #[cfg(test)]
@@ -26,5 +27,6 @@ pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, Service
 pub use identity::Identity;
 pub use io::*;
 pub use metadata::Metadata;
+pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
 pub use wire::close::StreamCode;

@@ -1,0 +1,442 @@
+//! Connections: which there are, what arrives on them, and what they have to send. RFC 9000.
+//!
+//! Knows keys and frames, and nothing of what they mean: who may connect and what is said is decided by
+//! those whom [`Event`]s reach.
+
+mod admission;
+mod connection;
+mod endpoint;
+mod event;
+mod label;
+mod main_stream;
+mod paths;
+mod streams;
+mod timers;
+mod tls;
+mod transmit;
+
+pub(crate) use event::{Cause, Event};
+pub use streams::{Direction, Read, StreamMut, Written};
+pub use tls::Crypto;
+pub(crate) use tls::{Alpn, Expect};
+
+use crate::config::Config;
+use crate::error::{Gone, OpenError};
+use crate::id::{ConnId, SocketId, StreamId};
+use crate::identity::Identity;
+use crate::io::{Deadline, Now, Opened, Readiness, Reason, Received};
+use crate::rng::Rng;
+use crate::wire::close::CloseCode;
+use admission::Admission;
+use bytes::Bytes;
+use connection::{Conn, Context, Phase};
+use endpoint::Factory;
+use paths::{Paths, Socket};
+use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Incoming};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+pub(crate) use transmit::Round;
+use transmit::Turn;
+
+/// What waits to be told.
+#[derive(Default)]
+struct Outbox {
+    events: VecDeque<Event>,
+    ready: VecDeque<(ConnId, StreamId)>,
+    /// Connections whose peer allows more streams.
+    available: VecDeque<ConnId>,
+}
+
+/// Which connections want attention, each at most once in each queue.
+#[derive(Default)]
+struct Work {
+    poll: VecDeque<usize>,
+    send: VecDeque<usize>,
+}
+
+impl Work {
+    fn poll(&mut self, conn: &mut Conn) {
+        if !std::mem::replace(&mut conn.queued_poll, true) {
+            self.poll.push_back(conn.slot);
+        }
+    }
+
+    fn send(&mut self, conn: &mut Conn) {
+        if !std::mem::replace(&mut conn.queued_send, true) {
+            self.send.push_back(conn.slot);
+        }
+    }
+}
+
+/// The engine.
+pub(crate) struct Quic {
+    config: Arc<Config>,
+    endpoint: Endpoint,
+    factory: Factory,
+    paths: Paths,
+    conns: Slab<Box<Conn>>,
+    /// The slot of each of quinn-proto's handles, which are dense.
+    slots: Vec<Option<usize>>,
+    next_generation: u32,
+    admission: Admission,
+    timers: timers::Timers,
+    out: Outbox,
+    work: Work,
+    turn: Turn,
+    responses: transmit::Responses,
+    scratch: Vec<u8>,
+}
+
+impl Quic {
+    /// Fails where the provider lacks what the protocol needs.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        identity: &Identity,
+        crypto: Crypto,
+        rng: Rng,
+    ) -> Result<Self, rustls::Error> {
+        let tls = tls::Tls::new(crypto, identity, config.service.clone())?;
+        let mut factory = Factory::new(&config, tls, rng);
+        let endpoint = factory.endpoint(&config)?;
+        Ok(Self {
+            admission: Admission::new(&config),
+            config,
+            endpoint,
+            factory,
+            paths: Paths::default(),
+            conns: Slab::new(),
+            slots: Vec::new(),
+            next_generation: 0,
+            timers: timers::Timers::default(),
+            out: Outbox::default(),
+            work: Work::default(),
+            turn: Turn::default(),
+            responses: transmit::Responses::default(),
+            scratch: Vec::new(),
+        })
+    }
+
+    pub(crate) fn handle_socket_open(&mut self, id: SocketId, opened: Opened) {
+        self.paths.open(Socket { id, local: opened.address, gso_segments: opened.gso_segments.max(1) });
+    }
+
+    pub(crate) fn handle_socket_gone(&mut self, id: SocketId) {
+        self.paths.close(id);
+    }
+
+    /// The local addresses of the open sockets.
+    pub(crate) fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.paths.sockets().map(|socket| socket.local)
+    }
+
+    pub(crate) fn handle_datagram(&mut self, now: Now, rx: Received) {
+        self.factory.set_clock(now);
+        let remote = Paths::canonical(rx.source);
+        let ecn = rx.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
+        let mut rest = rx.payload;
+        while !rest.is_empty() {
+            let datagram = rest.split_to(rx.stride.clamp(1, rest.len()));
+            self.scratch.clear();
+            let to = rx.destination;
+            let event = self.endpoint.handle(now.mono, remote, to, ecn, datagram, &mut self.scratch);
+            match event {
+                None => {}
+                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                    if let Some(conn) = self.slots.get(handle.0).copied().flatten() {
+                        let conn = &mut self.conns[conn];
+                        conn.quic.handle_event(event);
+                        self.work.poll(conn);
+                    }
+                }
+                Some(DatagramEvent::Response(transmit)) => {
+                    self.responses.push(transmit, &self.scratch);
+                }
+                Some(DatagramEvent::NewConnection(incoming)) => self.incoming(now.mono, incoming),
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(slot) = self.timers.pop_due(now) {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            conn.armed = None;
+            let mut cx =
+                Context { now, service: &self.config.service, out: &mut self.out, work: &mut self.work };
+            conn.handle_timeout(&mut cx);
+            self.work.poll(conn);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+        self.timers.next().map(|at| Deadline { at, reason: Reason::Quic })
+    }
+
+    /// Begins a connection. `None` where no socket reaches that address, or it is none to dial.
+    pub(crate) fn dial(
+        &mut self,
+        now: Instant,
+        to: SocketAddr,
+        alpn: Alpn,
+        expect: Expect,
+    ) -> Option<ConnId> {
+        let to = Paths::canonical(to);
+        self.paths.to(to)?;
+        let config = self.factory.dial(alpn, expect).ok()?;
+        // No name is sent (SNI is off); rustls wants one that is well formed.
+        let (handle, quic) = self.endpoint.connect(now, config, to, "peer.invalid").ok()?;
+        Some(self.insert(now, handle, quic).id)
+    }
+
+    /// Says a frame on the main stream. Nothing happens where the connection is over.
+    pub(crate) fn send_frame(&mut self, now: Instant, conn: ConnId, frame: Bytes) {
+        self.with(now, conn, |conn, cx| conn.send_frame(cx, frame));
+    }
+
+    /// Ends the main stream and closes with `code` once the peer has it all, or after 3 s.
+    pub(crate) fn finish(&mut self, now: Instant, conn: ConnId, code: CloseCode) {
+        self.with(now, conn, |conn, cx| conn.finish(cx, code));
+    }
+
+    /// Closes at once; what is queued is dropped.
+    pub(crate) fn close(&mut self, now: Instant, conn: ConnId, code: CloseCode) {
+        self.with(now, conn, |conn, cx| conn.close(cx, code));
+    }
+
+    /// Closes once what was finished is acknowledged, or after 3 s.
+    pub(crate) fn close_gracefully(&mut self, now: Instant, conn: ConnId, code: CloseCode) {
+        self.with(now, conn, |conn, cx| conn.close_gracefully(cx, code));
+    }
+
+    /// Closes all, gracefully.
+    pub(crate) fn close_all(&mut self, now: Instant, code: CloseCode) {
+        let all: Vec<ConnId> = self.conns.iter().map(|(_, conn)| conn.id).collect();
+        for conn in all {
+            self.close_gracefully(now, conn, code);
+        }
+    }
+
+    /// Allows application streams.
+    pub(crate) fn admit(&mut self, now: Instant, conn: ConnId) {
+        let config = self.config.clone();
+        self.forgive(conn);
+        self.with(now, conn, |conn, cx| {
+            if matches!(conn.phase, Phase::Stranger { .. }) {
+                conn.admit(&config);
+                cx.work.send(conn);
+            }
+        });
+    }
+
+    /// Lifts the stranger's deadline: whoever asks has deadlines of its own.
+    pub(crate) fn release(&mut self, conn: ConnId) {
+        self.forgive(conn);
+        if let Some(conn) = self.conn(conn)
+            && matches!(conn.phase, Phase::Stranger { .. })
+        {
+            conn.phase = Phase::Pairing;
+        }
+    }
+
+    pub(crate) fn open(
+        &mut self,
+        conn: ConnId,
+        direction: Direction,
+        label: &str,
+        key: u64,
+    ) -> Result<StreamId, OpenError> {
+        let conn = find(&mut self.conns, conn).ok_or(OpenError::Gone)?;
+        conn.open(&mut self.work, direction, label, key)
+    }
+
+    pub(crate) fn stream(&mut self, conn: ConnId, id: StreamId) -> Result<StreamMut<'_>, Gone> {
+        let conn = find(&mut self.conns, conn).ok_or(Gone)?;
+        if !conn.streams.contains_key(&id) {
+            return Err(Gone);
+        }
+        Ok(StreamMut { conn, work: &mut self.work, id })
+    }
+
+    /// Lets every connection say what it has to say. Call before the other `poll_*`.
+    pub(crate) fn poll_connections(&mut self, now: Instant) {
+        while let Some(slot) = self.work.poll.pop_front() {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            conn.queued_poll = false;
+            let mut cx =
+                Context { now, service: &self.config.service, out: &mut self.out, work: &mut self.work };
+            conn.poll(&mut cx);
+            self.work.send(conn);
+            self.endpoint_events(slot);
+            self.arm(slot);
+            self.bury(slot);
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// A stream that moved, what its driver calls it, and what it is ready for.
+    pub(crate) fn poll_ready(&mut self) -> Option<(ConnId, StreamId, u64, Readiness)> {
+        while let Some((id, stream)) = self.out.ready.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            if let Some((key, now)) = conn.take_ready(&mut self.work, stream) {
+                return Some((id, stream, key, now));
+            }
+        }
+        None
+    }
+
+    /// A connection whose peer allows more streams.
+    pub(crate) fn poll_available(&mut self) -> Option<ConnId> {
+        self.out.available.pop_front()
+    }
+
+    /// The next datagrams, into `buf`.
+    pub(crate) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Round {
+        if let Some(transmit) = self.responses.pop(&self.paths, buf) {
+            return Round::Transmit(transmit);
+        }
+        loop {
+            let Some(slot) = self.turn.next(&mut self.work.send) else {
+                return if self.work.send.is_empty() { Round::Idle } else { Round::Over };
+            };
+            let Some(conn) = self.conns.get_mut(slot) else {
+                self.turn.done(&mut self.work.send);
+                continue;
+            };
+            if let Some(transmit) = transmit::batch(conn, now, &self.paths, buf) {
+                self.turn.spent(&mut self.work.send);
+                return Round::Transmit(transmit);
+            }
+            conn.queued_send = false;
+            self.turn.done(&mut self.work.send);
+            self.endpoint_events(slot);
+            self.arm(slot);
+            self.bury(slot);
+        }
+    }
+
+    /// Whether every connection is over and has said so.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.work.send.is_empty()
+            && self.responses.is_empty()
+            && self.conns.iter().all(|(_, conn)| conn.is_over())
+    }
+
+    fn incoming(&mut self, now: Instant, incoming: Incoming) {
+        let remote = incoming.remote_address().ip();
+        let verdict = self.admission.judge(remote, incoming.remote_address_validated());
+        self.scratch.clear();
+        match verdict {
+            admission::Verdict::Refuse => {
+                let transmit = self.endpoint.refuse(incoming, &mut self.scratch);
+                self.responses.push(transmit, &self.scratch);
+            }
+            admission::Verdict::Retry => match self.endpoint.retry(incoming, &mut self.scratch) {
+                Ok(transmit) => self.responses.push(transmit, &self.scratch),
+                Err(error) => self.endpoint.ignore(error.into_incoming()),
+            },
+            admission::Verdict::Accept => self.accept(now, incoming, remote),
+        }
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming, remote: IpAddr) {
+        match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+            Ok((handle, quic)) => {
+                self.admission.count(remote);
+                self.insert(now, handle, quic).counted = Some(remote);
+            }
+            Err(error) => {
+                if let Some(transmit) = error.response {
+                    self.responses.push(transmit, &self.scratch);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, now: Instant, handle: ConnectionHandle, quic: quinn_proto::Connection) -> &mut Conn {
+        let entry = self.conns.vacant_entry();
+        let slot = entry.key();
+        // The generation makes the id unique for as long as a node lives.
+        let id = ConnId(u64::from(self.next_generation) << 32 | slot as u64);
+        self.next_generation = self.next_generation.wrapping_add(1);
+        if self.slots.len() <= handle.0 {
+            self.slots.resize(handle.0 + 1, None);
+        }
+        self.slots[handle.0] = Some(slot);
+        let until = now + self.config.handshake_timeout;
+        let conn = entry.insert(Box::new(Conn::new(id, slot, handle, quic, until)));
+        self.work.poll(conn);
+        conn
+    }
+
+    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        find(&mut self.conns, id)
+    }
+
+    fn with(&mut self, now: Instant, id: ConnId, act: impl FnOnce(&mut Conn, &mut Context<'_>)) {
+        if let Some(conn) = find(&mut self.conns, id) {
+            let mut cx =
+                Context { now, service: &self.config.service, out: &mut self.out, work: &mut self.work };
+            act(conn, &mut cx);
+            self.work.poll(conn);
+        }
+    }
+
+    /// No longer counts a connection as a stranger's.
+    fn forgive(&mut self, id: ConnId) {
+        if let Some(conn) = find(&mut self.conns, id)
+            && let Some(ip) = conn.counted.take()
+        {
+            self.admission.discount(ip);
+        }
+    }
+
+    fn endpoint_events(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        while let Some(event) = conn.quic.poll_endpoint_events() {
+            if event.is_drained() {
+                self.slots[conn.handle.0] = None;
+                conn.drained = true;
+            }
+            if let Some(event) = self.endpoint.handle_event(conn.handle, event) {
+                conn.quic.handle_event(event);
+                self.work.poll(conn);
+            }
+        }
+    }
+
+    fn arm(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let own = conn.deadline().map(|(at, _)| at);
+        let quic = if conn.drained { None } else { conn.quic.poll_timeout() };
+        let at = own.into_iter().chain(quic).min();
+        self.timers.arm(slot, &mut conn.armed, at);
+    }
+
+    /// Forgets a connection that nobody needs any more.
+    fn bury(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get(slot) else { return };
+        if conn.is_over()
+            && let Some(ip) = self.conns[slot].counted.take()
+        {
+            self.admission.discount(ip);
+        }
+        let conn = &self.conns[slot];
+        if conn.is_spent() && !conn.queued_poll && !conn.queued_send {
+            let mut conn = self.conns.remove(slot);
+            self.timers.disarm(slot, &mut conn.armed);
+        }
+    }
+}
+
+fn find(conns: &mut Slab<Box<Conn>>, id: ConnId) -> Option<&mut Conn> {
+    let slot = (id.0 & u64::from(u32::MAX)) as usize;
+    conns.get_mut(slot).filter(|conn| conn.id == id).map(|conn| &mut **conn)
+}
+
+#[cfg(test)]
+mod tests;

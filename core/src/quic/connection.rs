@@ -1,0 +1,394 @@
+//! One connection: its phases, its main stream and its application streams.
+//!
+//! ```text
+//!  dial / accept ──> Stranger ──admit──> Open ──┐
+//!                       │  └───release──> Pairing│ close, say_last
+//!                       │                   │    v
+//!                       └───────────────────┴─> Closing ──acknowledged or 3 s──> Over
+//!                                  lost ─────────────────────────────────────────^
+//! ```
+
+use super::label::{self, Label, MAX_LABEL};
+use super::main_stream::{End, Full, MainStream};
+use super::streams::{Recv, Send, Stream, StreamMut, quic_id, stream_id};
+use super::tls::Alpn;
+use super::{Cause, Event, Outbox, Work};
+use crate::config::Config;
+use crate::error::OpenError;
+use crate::id::{ConnId, PublicKey, ServiceName, StreamId};
+use crate::io::{Readiness, Reason};
+use crate::wire::close::{CloseCode, StreamCode};
+use bytes::Bytes;
+use quinn_proto::crypto::rustls::HandshakeData;
+use quinn_proto::{ConnectionHandle, Dir, Event as QuicEvent, Side, StreamEvent};
+use rustls::pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// The label of the exporter that pairing binds to. RFC 8446 §7.5.
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-handfast-pair-v1";
+
+/// How long a last message may take to be acknowledged.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not yet known, or not yet said hello: out of time at `until`.
+    Stranger { until: Instant },
+    /// In the hands of the pairing engine, which has deadlines of its own.
+    Pairing,
+    /// Application streams are allowed.
+    Open,
+    /// Waits until what was said last is acknowledged, at most until `until`.
+    Closing { until: Instant, code: CloseCode },
+    /// Lost, or closed here.
+    Over,
+}
+
+/// One connection.
+pub(crate) struct Conn {
+    pub(super) id: ConnId,
+    pub(super) slot: usize,
+    pub(super) handle: ConnectionHandle,
+    pub(super) quic: quinn_proto::Connection,
+    pub(super) phase: Phase,
+    /// The address that counts against the limit for strangers, until it no longer does.
+    pub(super) counted: Option<IpAddr>,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// quinn-proto has no more use for it.
+    pub(super) drained: bool,
+    /// Datagrams that the next batch may have.
+    pub(super) batch: usize,
+    pub(super) armed: Option<Instant>,
+    pub(super) queued_poll: bool,
+    pub(super) queued_send: bool,
+    main: MainStream,
+}
+
+/// What a connection needs of its engine while it works.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) service: &'a ServiceName,
+    pub(super) out: &'a mut Outbox,
+    pub(super) work: &'a mut Work,
+}
+
+impl Conn {
+    pub(super) fn new(
+        id: ConnId,
+        slot: usize,
+        handle: ConnectionHandle,
+        quic: quinn_proto::Connection,
+        until: Instant,
+    ) -> Self {
+        Self {
+            id,
+            slot,
+            handle,
+            quic,
+            phase: Phase::Stranger { until },
+            counted: None,
+            streams: BTreeMap::new(),
+            drained: false,
+            batch: super::transmit::FIRST_BATCH,
+            armed: None,
+            queued_poll: false,
+            queued_send: false,
+            main: MainStream::default(),
+        }
+    }
+
+    pub(super) fn dialled(&self) -> bool {
+        self.quic.side() == Side::Client
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Whether nobody needs it any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.drained && self.streams.is_empty()
+    }
+
+    /// Its own deadline, beside those of quinn-proto.
+    pub(super) fn deadline(&self) -> Option<(Instant, Reason)> {
+        match self.phase {
+            Phase::Stranger { until } | Phase::Closing { until, .. } => Some((until, Reason::Handshake)),
+            Phase::Pairing | Phase::Open | Phase::Over => None,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if !self.drained {
+            self.quic.handle_timeout(cx.now);
+        }
+        match self.phase {
+            Phase::Stranger { until } if until <= cx.now => self.close(cx, CloseCode::Timeout),
+            Phase::Closing { until, code } if until <= cx.now => self.close(cx, code),
+            Phase::Stranger { .. } | Phase::Closing { .. } | Phase::Pairing | Phase::Open | Phase::Over => {}
+        }
+    }
+
+    /// Takes what quinn-proto has to tell.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Some(event) = self.quic.poll() {
+            match event {
+                QuicEvent::Connected => self.connected(cx),
+                QuicEvent::ConnectionLost { reason } => self.lost(cx, Cause::from_quic(reason)),
+                QuicEvent::Stream(event) => self.stream_event(cx, event),
+                QuicEvent::HandshakeDataReady
+                | QuicEvent::DatagramReceived
+                | QuicEvent::DatagramsUnblocked => {}
+            }
+        }
+    }
+
+    /// Lets the peer open streams and fill its windows.
+    pub(super) fn admit(&mut self, config: &Config) {
+        self.phase = Phase::Open;
+        // The main stream stays open beside those of the application.
+        let main = u32::from(!self.dialled());
+        self.quic.set_max_concurrent_streams(Dir::Bi, (config.max_streams + main).into());
+        self.quic.set_max_concurrent_streams(Dir::Uni, config.max_streams.into());
+        self.quic.set_receive_window(config.receive_window.into());
+    }
+
+    /// Says one frame on the main stream.
+    pub(super) fn send_frame(&mut self, cx: &mut Context<'_>, frame: Bytes) {
+        if self.is_over() {
+            return;
+        }
+        match self.main.push(frame) {
+            Ok(()) => self.flush_main(cx),
+            Err(Full) => self.close(cx, CloseCode::Protocol),
+        }
+    }
+
+    /// Ends the main stream after what was said, and closes once the peer has it all.
+    pub(super) fn finish(&mut self, cx: &mut Context<'_>, code: CloseCode) {
+        if self.is_over() {
+            return;
+        }
+        self.main.finish();
+        self.phase = Phase::Closing { until: cx.now + LAST_WORDS, code };
+        self.flush_main(cx);
+        self.close_if_done(cx);
+    }
+
+    /// Closes once all finished streams are acknowledged; others are cut off.
+    pub(super) fn close_gracefully(&mut self, cx: &mut Context<'_>, code: CloseCode) {
+        if !self.is_over() {
+            self.phase = Phase::Closing { until: cx.now + LAST_WORDS, code };
+            self.close_if_done(cx);
+        }
+    }
+
+    /// Closes at once: what is queued is dropped.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, code: CloseCode) {
+        if !self.is_over() {
+            self.quic.close(cx.now, code.as_u32().into(), Bytes::new());
+            self.lost(cx, Cause::Here(code));
+            cx.work.poll(self);
+            cx.work.send(self);
+        }
+    }
+
+    pub(super) fn open(
+        &mut self,
+        work: &mut Work,
+        direction: super::Direction,
+        label: &str,
+        key: u64,
+    ) -> Result<StreamId, OpenError> {
+        if self.phase != Phase::Open {
+            return Err(OpenError::Gone);
+        }
+        if label.len() > MAX_LABEL {
+            return Err(OpenError::Label);
+        }
+        let id = self.quic.streams().open(direction.into()).ok_or(OpenError::Exhausted)?;
+        let id = stream_id(id);
+        self.streams.insert(id, Stream::opened_here(direction, label, key));
+        // A label that is blocked leaves before the first byte that is not.
+        let mut stream = StreamMut { conn: self, work, id };
+        let _ = stream.write(&[]);
+        Ok(id)
+    }
+
+    /// What is pending for the driver, taken.
+    pub(super) fn take_ready(&mut self, work: &mut Work, id: StreamId) -> Option<(u64, Readiness)> {
+        let stream = self.streams.get_mut(&id)?;
+        stream.queued = false;
+        let ready = (stream.key, std::mem::take(&mut stream.pending));
+        if stream.is_done() {
+            self.streams.remove(&id);
+            work.poll(self);
+        }
+        Some(ready)
+    }
+
+    fn connected(&mut self, cx: &mut Context<'_>) {
+        let Some((peer, alpn, exporter)) = self.credentials(cx.service) else {
+            return self.close(cx, CloseCode::Protocol);
+        };
+        if self.dialled() {
+            self.main.id = self.quic.streams().open(Dir::Bi).map(stream_id);
+            self.flush_main(cx);
+        }
+        let (conn, remote, dialled) = (self.id, self.quic.remote_address(), self.dialled());
+        cx.out.events.push_back(Event::Connected { conn, alpn, peer, exporter, remote, dialled });
+    }
+
+    /// What TLS proved: the key, the protocol, and a value that only these two ends share.
+    fn credentials(&self, service: &ServiceName) -> Option<(PublicKey, Alpn, [u8; 32])> {
+        let session = self.quic.crypto_session();
+        let chain = session.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+        let peer = super::tls::public_key(chain.first()?).ok()?;
+        let data = session.handshake_data()?.downcast::<HandshakeData>().ok()?;
+        let alpn = Alpn::from_wire(data.protocol.as_deref()?, service)?;
+        let mut exporter = [0; 32];
+        session.export_keying_material(&mut exporter, EXPORTER_LABEL, &[]).ok()?;
+        Some((peer, alpn, exporter))
+    }
+
+    fn lost(&mut self, cx: &mut Context<'_>, cause: Cause) {
+        if self.is_over() {
+            return;
+        }
+        self.phase = Phase::Over;
+        let id = self.id;
+        // Readers find what arrived and then the loss; who was not told of a stream never will be.
+        self.streams.retain(|_, stream| !matches!(stream.recv, Recv::Label(_)));
+        for (stream_id, stream) in &mut self.streams {
+            if matches!(stream.send, Send::Finishing | Send::FinishWanted { .. }) && stream.key == 0 {
+                stream.send = Send::Done;
+            }
+            let what = Readiness { readable: true, writable: true, ..Readiness::default() };
+            stream.mark(id, *stream_id, cx.out, what);
+        }
+        cx.out.events.push_back(Event::Lost { conn: id, cause });
+    }
+
+    fn stream_event(&mut self, cx: &mut Context<'_>, event: StreamEvent) {
+        match event {
+            StreamEvent::Opened { dir } => {
+                while let Some(id) = self.quic.streams().accept(dir) {
+                    self.accepted(cx, stream_id(id), dir);
+                }
+            }
+            StreamEvent::Readable { id } => self.readable(cx, stream_id(id)),
+            StreamEvent::Writable { id } => self.writable(cx, stream_id(id)),
+            StreamEvent::Finished { id } => self.finished(cx, stream_id(id)),
+            StreamEvent::Stopped { id, error_code } => {
+                self.stopped(cx, stream_id(id), error_code.into_inner())
+            }
+            StreamEvent::Available { .. } => cx.out.available.push_back(self.id),
+        }
+    }
+
+    fn accepted(&mut self, cx: &mut Context<'_>, id: StreamId, dir: Dir) {
+        if self.main.id.is_none() && dir == Dir::Bi && !self.dialled() {
+            self.main.id = Some(id);
+            self.flush_main(cx);
+        } else {
+            self.streams.insert(id, Stream::opened_by_peer(dir.into()));
+        }
+        self.readable(cx, id);
+    }
+
+    fn readable(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        if self.main.id == Some(id) {
+            return self.read_main(cx);
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        match &mut stream.recv {
+            Recv::Open => {
+                let what = Readiness { readable: true, ..Readiness::default() };
+                stream.mark(self.id, id, cx.out, what);
+            }
+            Recv::Label(_) => self.read_label(cx, id),
+            Recv::Done => {}
+        }
+    }
+
+    fn read_label(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Recv::Label(got) = &mut stream.recv else { return };
+        match label::fill(&mut self.quic, id, got) {
+            Label::Partial => {}
+            Label::Whole(label) => {
+                stream.label = label;
+                stream.recv = Recv::Open;
+                let what = Readiness { opened: true, readable: true, ..Readiness::default() };
+                stream.mark(self.id, id, cx.out, what);
+            }
+            // No application was told of it: nobody but the peer needs to know.
+            Label::Malformed => {
+                let mut stream = StreamMut { conn: self, work: cx.work, id };
+                stream.stop(StreamCode::Refused.code());
+                stream.reset(StreamCode::Refused.code());
+            }
+        }
+    }
+
+    fn writable(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        if self.main.id == Some(id) {
+            return self.flush_main(cx);
+        }
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.mark(self.id, id, cx.out, Readiness { writable: true, ..Readiness::default() });
+            StreamMut { conn: self, work: cx.work, id }.resume();
+        }
+    }
+
+    fn finished(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        if self.main.id == Some(id) {
+            self.main.acknowledged = true;
+        } else if let Some(stream) = self.streams.get_mut(&id) {
+            stream.send = Send::Done;
+            stream.mark(self.id, id, cx.out, Readiness { finished: true, ..Readiness::default() });
+        }
+        self.close_if_done(cx);
+    }
+
+    fn stopped(&mut self, cx: &mut Context<'_>, id: StreamId, code: u64) {
+        if self.main.id == Some(id) {
+            return self.close(cx, CloseCode::Protocol);
+        }
+        if let Some(stream) = self.streams.get_mut(&id) {
+            // quinn-proto keeps a stopped half until it is reset.
+            let _ =
+                self.quic.send_stream(quic_id(id)).reset(super::streams::varint(StreamCode::Dropped.code()));
+            stream.send = Send::Done;
+            let what = Readiness { stopped: Some(code), writable: true, ..Readiness::default() };
+            stream.mark(self.id, id, cx.out, what);
+        }
+        self.close_if_done(cx);
+    }
+
+    fn read_main(&mut self, cx: &mut Context<'_>) {
+        let end = self.main.read(self.id, &mut self.quic, cx.out);
+        cx.work.send(self);
+        match end {
+            End::Open => {}
+            End::Finished => cx.out.events.push_back(Event::MainEnded { conn: self.id }),
+            End::Broken => self.close(cx, CloseCode::Protocol),
+        }
+    }
+
+    fn flush_main(&mut self, cx: &mut Context<'_>) {
+        self.main.flush(&mut self.quic);
+        cx.work.send(self);
+    }
+
+    fn close_if_done(&mut self, cx: &mut Context<'_>) {
+        let Phase::Closing { code, .. } = self.phase else { return };
+        let finishing = |s: &Stream| matches!(s.send, Send::Finishing | Send::FinishWanted { .. });
+        if self.main.is_done() && !self.streams.values().any(finishing) {
+            self.close(cx, code);
+        }
+    }
+}

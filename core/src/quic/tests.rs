@@ -1,0 +1,195 @@
+//! Two engines, back to back, in virtual time.
+
+use super::*;
+use crate::id::ServiceName;
+use crate::io::UnixTime;
+use crate::rng::Seed;
+use crate::testing::base;
+use bytes::BytesMut;
+use std::time::Duration;
+
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+
+struct Pair {
+    now: Instant,
+    ends: [Quic; 2],
+    events: [Vec<Event>; 2],
+}
+
+fn identity(end: usize) -> Identity {
+    Identity::from_entropy([end as u8 + 1; 32])
+}
+
+fn address(end: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, end as u8 + 1], 4000))
+}
+
+fn engine(end: usize) -> Quic {
+    let config = Config::new(ServiceName::new("test").unwrap());
+    let crypto = Crypto::new(rustls::crypto::ring::default_provider());
+    let rng = Rng::child(&Seed::new([end as u8; 32]), "quic");
+    let mut quic = Quic::new(Arc::new(config), &identity(end), crypto, rng).unwrap();
+    quic.handle_socket_open(SocketId(0), Opened { address: address(end), gso_segments: 1 });
+    quic
+}
+
+impl Pair {
+    fn new() -> Self {
+        Self { now: base(), ends: [engine(CLIENT), engine(SERVER)], events: [Vec::new(), Vec::new()] }
+    }
+
+    fn dial(&mut self, alpn: Alpn, expect: Expect) -> ConnId {
+        let conn = self.ends[CLIENT].dial(self.now, address(SERVER), alpn, expect).unwrap();
+        self.run();
+        conn
+    }
+
+    /// Dials as a paired peer would; the ids on either end.
+    fn connected(&mut self) -> (ConnId, ConnId) {
+        let key = identity(SERVER).public_key();
+        let on_client = self.dial(Alpn::Data, Expect::Key(key));
+        let on_server = self.connected_at(SERVER).expect("TLS is done at the server");
+        (on_client, on_server)
+    }
+
+    fn connected_at(&self, end: usize) -> Option<ConnId> {
+        self.events[end].iter().find_map(|event| match event {
+            Event::Connected { conn, .. } => Some(*conn),
+            _ => None,
+        })
+    }
+
+    fn causes(&self, end: usize) -> Vec<Cause> {
+        let lost = self.events[end].iter().filter_map(|event| match event {
+            Event::Lost { cause, .. } => Some(*cause),
+            _ => None,
+        });
+        lost.collect()
+    }
+
+    /// Carries datagrams until nothing moves.
+    fn run(&mut self) {
+        loop {
+            let mut moved = false;
+            for end in [CLIENT, SERVER] {
+                self.ends[end].poll_connections(self.now);
+                while let Some(event) = self.ends[end].poll_event() {
+                    self.events[end].push(event);
+                }
+                let mut buf = Vec::new();
+                while let Round::Transmit(transmit) = self.ends[end].poll_transmit(self.now, &mut buf) {
+                    moved = true;
+                    assert_eq!(transmit.destination, address(1 - end));
+                    self.deliver(1 - end, &buf);
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn deliver(&mut self, to: usize, bytes: &[u8]) {
+        let rx = Received {
+            socket: SocketId(0),
+            interface: None,
+            source: address(1 - to),
+            destination: None,
+            ecn: None,
+            stride: bytes.len(),
+            payload: BytesMut::from(bytes),
+        };
+        let now = Now { mono: self.now, wall: UnixTime::default() };
+        self.ends[to].handle_datagram(now, rx);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.ends.iter().filter_map(|e| e.poll_timeout()).map(|d| d.at).min() {
+            if at > end {
+                break;
+            }
+            self.now = self.now.max(at);
+            for quic in &mut self.ends {
+                quic.handle_timeout(self.now);
+            }
+            self.run();
+        }
+        self.now = end;
+    }
+}
+
+#[test]
+fn a_peer_that_is_not_admitted_gets_no_stream_but_the_main_one() {
+    let mut pair = Pair::new();
+    let (on_client, on_server) = pair.connected();
+    // A stranger need not wait to be told that he may.
+    pair.ends[CLIENT].admit(pair.now, on_client);
+    pair.run();
+    for direction in [Direction::Bi, Direction::Uni] {
+        let opened = pair.ends[CLIENT].open(on_client, direction, "", 0);
+        assert_eq!(opened, Err(OpenError::Exhausted));
+    }
+    assert_eq!(pair.ends[SERVER].open(on_server, Direction::Bi, "", 0), Err(OpenError::Gone));
+    pair.ends[SERVER].admit(pair.now, on_server);
+    pair.run();
+    assert!(pair.ends[CLIENT].open(on_client, Direction::Bi, "", 0).is_ok());
+}
+
+#[test]
+fn a_dialler_tells_nobody_but_the_pinned_key_who_it_is() {
+    let mut pair = Pair::new();
+    pair.dial(Alpn::Data, Expect::Key(identity(7).public_key()));
+    assert_eq!(pair.causes(CLIENT), [Cause::WrongKey]);
+    assert_eq!(pair.connected_at(SERVER), None, "the server never saw the client's certificate");
+}
+
+#[test]
+fn a_stranger_that_says_nothing_is_closed_after_ten_seconds() {
+    let mut pair = Pair::new();
+    pair.connected();
+    pair.pass(Duration::from_millis(9_900));
+    assert_eq!(pair.causes(SERVER), []);
+    pair.pass(Duration::from_millis(200));
+    assert_eq!(pair.causes(SERVER), [Cause::Here(CloseCode::Timeout)]);
+}
+
+#[test]
+fn a_frame_that_is_none_closes_the_connection() {
+    let mut pair = Pair::new();
+    let (on_client, _) = pair.connected();
+    pair.ends[CLIENT].send_frame(pair.now, on_client, Bytes::from_static(b"\0\0"));
+    pair.run();
+    assert_eq!(pair.causes(SERVER), [Cause::Here(CloseCode::Protocol)]);
+    assert_eq!(pair.causes(CLIENT), [Cause::Peer(Some(CloseCode::Protocol))]);
+}
+
+#[test]
+fn what_is_said_last_arrives_before_the_connection_closes() {
+    let mut pair = Pair::new();
+    let (on_client, on_server) = pair.connected();
+    pair.ends[CLIENT].send_frame(pair.now, on_client, Bytes::from_static(b"\0\x01x"));
+    pair.ends[SERVER].send_frame(pair.now, on_server, Bytes::from_static(b"\0\x01y"));
+    pair.ends[SERVER].finish(pair.now, on_server, CloseCode::NotPaired);
+    pair.pass(Duration::from_secs(1));
+    let heard = pair.events[CLIENT]
+        .iter()
+        .any(|e| matches!(e, Event::Frame { frame, .. } if frame.as_bytes() == b"\0\x01y"));
+    assert!(heard);
+    assert!(pair.events[CLIENT].iter().any(|event| matches!(event, Event::MainEnded { .. })));
+    assert_eq!(pair.causes(SERVER), [Cause::Here(CloseCode::NotPaired)]);
+}
+
+#[test]
+fn a_connection_that_is_over_leaves_nothing_behind() {
+    let mut pair = Pair::new();
+    let (on_client, _) = pair.connected();
+    pair.ends[CLIENT].close(pair.now, on_client, CloseCode::Ok);
+    pair.run();
+    pair.pass(Duration::from_secs(60));
+    for quic in &pair.ends {
+        assert!(quic.conns.is_empty() && quic.timers.next().is_none());
+        assert!(quic.slots.iter().all(Option::is_none));
+    }
+}
