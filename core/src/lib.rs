@@ -12,6 +12,7 @@ mod identity;
 mod io;
 mod mdns;
 mod metadata;
+mod pairing;
 mod quic;
 mod rng;
 pub mod store;

@@ -1,0 +1,218 @@
+//! The records of pairing: what the store is known to hold, and the changes on their way into it.
+//!
+//! One change at a time. A record here is as the store confirmed it, so whatever is said by it is durable.
+//! A write that failed is read back; if that fails too, nothing is known and everything starts anew from
+//! the next load. Knows nothing of sessions: what to do after a change is an opaque `T`.
+
+use crate::ask::Ask;
+use crate::ask::StoreToken;
+use crate::id::{PairId, PublicKey};
+use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How long after a store failed for good it is asked again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// A write, and what it is for. Every id is in one change at a time, so the queue is bounded by the ids.
+pub(super) struct Change<T> {
+    pub(super) put: Vec<PairRecord>,
+    pub(super) delete: Vec<PairId>,
+    pub(super) then: T,
+}
+
+/// What became of a change, or of the store.
+pub(super) enum Outcome<T> {
+    /// The records are there.
+    Loaded,
+    /// The change is durable.
+    Written(T),
+    /// The change did not happen.
+    Refused(T),
+    /// Neither written nor readable: nothing is known until the next load.
+    Broken,
+}
+
+enum Phase<T> {
+    Idle,
+    Loading,
+    Writing(Change<T>),
+    ReadingBack(Change<T>),
+    Broken { retry_at: Instant },
+}
+
+pub(super) struct Ledger<T> {
+    own: PublicKey,
+    records: BTreeMap<PairId, PairRecord>,
+    phase: Phase<T>,
+    queue: VecDeque<Change<T>>,
+    asked: u64,
+    ask: Option<Ask>,
+}
+
+impl<T> Ledger<T> {
+    /// Wants to be loaded.
+    pub(super) fn new(own: PublicKey) -> Self {
+        let mut ledger = Self {
+            own,
+            records: BTreeMap::new(),
+            phase: Phase::Loading,
+            queue: VecDeque::new(),
+            asked: 0,
+            ask: None,
+        };
+        ledger.ask(StoreRequest::Load);
+        ledger
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        match self.phase {
+            Phase::Idle | Phase::Writing(_) | Phase::ReadingBack(_) => true,
+            Phase::Loading | Phase::Broken { .. } => false,
+        }
+    }
+
+    pub(super) fn get(&self, id: &PairId) -> Option<&PairRecord> {
+        self.records.get(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PairRecord> {
+        self.records.values()
+    }
+
+    /// The records for one peer.
+    pub(super) fn of<'a>(&'a self, peer: &PublicKey) -> impl Iterator<Item = &'a PairRecord> + use<'a, T> {
+        let peer = *peer;
+        self.iter().filter(move |record| record.peer == peer)
+    }
+
+    pub(super) fn paired_with(&self, peer: &PublicKey) -> Option<&PairRecord> {
+        self.of(peer).find(|record| record.state == PairState::Paired)
+    }
+
+    /// Whether a change of this id is under way.
+    pub(super) fn is_changing(&self, id: &PairId) -> bool {
+        let under_way = match &self.phase {
+            Phase::Writing(change) | Phase::ReadingBack(change) => Some(change),
+            Phase::Idle | Phase::Loading | Phase::Broken { .. } => None,
+        };
+        under_way.into_iter().chain(&self.queue).any(|change| change.touches(id))
+    }
+
+    /// Whether the store holds, or may come to hold, something under this id.
+    pub(super) fn has_trace(&self, id: &PairId) -> bool {
+        self.records.contains_key(id) || self.is_changing(id)
+    }
+
+    /// Queues a change. Its outcome comes out of [`Ledger::handle_reply`].
+    pub(super) fn write(&mut self, change: Change<T>) {
+        assert!(self.is_loaded(), "a change is made to records that are known");
+        self.queue.push_back(change);
+        self.advance();
+    }
+
+    /// The store's answer. One that was not asked for, or came too late, is dropped.
+    pub(super) fn handle_reply(
+        &mut self,
+        now: Instant,
+        token: StoreToken,
+        reply: StoreReply,
+    ) -> Option<Outcome<T>> {
+        if token.0 != self.asked {
+            return None;
+        }
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        let outcome = match (phase, reply) {
+            (Phase::Loading, StoreReply::Loaded(records)) => {
+                self.load(records);
+                Outcome::Loaded
+            }
+            (Phase::Writing(change), StoreReply::Written) => self.apply(change),
+            (Phase::Writing(change), StoreReply::Failed | StoreReply::Loaded(_)) => {
+                self.phase = Phase::ReadingBack(change);
+                self.ask(StoreRequest::Load);
+                return None;
+            }
+            (Phase::ReadingBack(change), StoreReply::Loaded(records)) => {
+                let happened = change.is_held_by(&records);
+                self.load(records);
+                if happened { self.apply(change) } else { Outcome::Refused(change.then) }
+            }
+            (Phase::Loading | Phase::ReadingBack(_), StoreReply::Failed | StoreReply::Written) => {
+                self.fail(now)
+            }
+            (phase @ (Phase::Idle | Phase::Broken { .. }), _) => {
+                self.phase = phase;
+                return None;
+            }
+        };
+        self.advance();
+        Some(outcome)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.phase = Phase::Loading;
+            self.ask(StoreRequest::Load);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Broken { retry_at } => Some(retry_at),
+            Phase::Idle | Phase::Loading | Phase::Writing(_) | Phase::ReadingBack(_) => None,
+        }
+    }
+
+    /// The question to put to the store.
+    pub(super) fn poll_ask(&mut self) -> Option<Ask> {
+        self.ask.take()
+    }
+
+    fn load(&mut self, records: Vec<PairRecord>) {
+        let own = self.own;
+        let ours = records.into_iter().filter(|record| record.own == own);
+        self.records = ours.map(|record| (record.pair_id, record)).collect();
+    }
+
+    fn apply(&mut self, change: Change<T>) -> Outcome<T> {
+        for id in &change.delete {
+            self.records.remove(id);
+        }
+        self.records.extend(change.put.into_iter().map(|record| (record.pair_id, record)));
+        Outcome::Written(change.then)
+    }
+
+    fn fail(&mut self, now: Instant) -> Outcome<T> {
+        self.records.clear();
+        self.queue.clear();
+        self.phase = Phase::Broken { retry_at: now + RETRY };
+        Outcome::Broken
+    }
+
+    fn advance(&mut self) {
+        if !matches!(self.phase, Phase::Idle) {
+            return;
+        }
+        if let Some(change) = self.queue.pop_front() {
+            self.ask(StoreRequest::Write { put: change.put.clone(), delete: change.delete.clone() });
+            self.phase = Phase::Writing(change);
+        }
+    }
+
+    fn ask(&mut self, request: StoreRequest) {
+        self.asked += 1;
+        self.ask = Some(Ask::Store(StoreToken(self.asked), request));
+    }
+}
+
+impl<T> Change<T> {
+    fn touches(&self, id: &PairId) -> bool {
+        self.delete.contains(id) || self.put.iter().any(|record| record.pair_id == *id)
+    }
+
+    fn is_held_by(&self, records: &[PairRecord]) -> bool {
+        self.put.iter().all(|record| records.contains(record))
+            && !records.iter().any(|record| self.delete.contains(&record.pair_id))
+    }
+}

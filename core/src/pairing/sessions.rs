@@ -1,0 +1,233 @@
+//! How messages move a session.
+
+use super::answers::Then;
+use super::endings::{refused, reject, rejected};
+use super::opening::MAX_RECORDS_PER_PEER;
+use super::session::{End, Host, Joiner, Session, State};
+use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
+use crate::event::PairingStep;
+use crate::id::{ConnId, PairId, PublicKey};
+use crate::store::Role;
+use crate::wire::frame::Frame;
+use crate::wire::pairing::{Pairing as Message, RejectReason, UserOk};
+use std::time::Instant;
+
+impl Pairing {
+    /// A frame of the pairing stream, in order.
+    pub(crate) fn handle_frame(&mut self, now: Instant, conn: ConnId, frame: &Frame) {
+        let is_over = |session: &Session| matches!(session.state, State::Last | State::Aborting { .. });
+        if self.sessions.get(&conn).is_some_and(|session| !is_over(session)) {
+            self.on_frame(now, conn, frame);
+        }
+        self.refresh(now);
+    }
+
+    /// The peer's half of the pairing stream ended, or was reset. Only a last message ends it rightly, and
+    /// that ended the session already; a host that stores what `Done` said goes on.
+    pub(crate) fn handle_finished(&mut self, now: Instant, conn: ConnId) {
+        let over = |session: &Session| {
+            matches!(
+                session.state,
+                State::Last | State::Aborting { .. } | State::Host(Host::StoringPaired(_))
+            )
+        };
+        if self.sessions.get(&conn).is_some_and(|session| !over(session)) {
+            self.end_by(now, conn, |_| End::PROTOCOL);
+        }
+        self.refresh(now);
+    }
+
+    /// The connection is gone, for whatever reason.
+    pub(crate) fn handle_lost(&mut self, now: Instant, conn: ConnId) {
+        self.end_by(now, conn, |_| End::Lost(PairingFailure::ConnectionLost));
+        self.refresh(now);
+    }
+
+    fn on_frame(&mut self, now: Instant, conn: ConnId, frame: &Frame) {
+        let Some(mut session) = self.sessions.remove(&conn) else { return };
+        let Ok(message) = Message::decode(frame) else {
+            return self.end(now, conn, session, End::PROTOCOL);
+        };
+        match (&session.state, &message) {
+            (State::AwaitOpen, Message::Open(open)) => {
+                let role = match open.role {
+                    Role::Host => Role::Joiner,
+                    Role::Joiner => Role::Host,
+                };
+                return self.begin(now, conn, session, role, frame);
+            }
+            (state, Message::Abort(abort)) if state.takes_abort() => {
+                return self.end(now, conn, session, End::Told(refused(abort)));
+            }
+            (state, Message::Reject(reject)) if state.takes_reject() => {
+                return self.end(now, conn, session, End::Told(rejected(reject)));
+            }
+            _ => {}
+        }
+        let next = match std::mem::replace(&mut session.state, State::Last) {
+            State::Host(state) => self.on_host(now, conn, &mut session, state, message, frame),
+            State::Joiner(state) => self.on_joiner(now, conn, &session, state, message, frame),
+            state => Err(Box::new((state, End::PROTOCOL))),
+        };
+        match next {
+            Ok(state) => {
+                session.state = state;
+                self.keep(now, conn, session);
+            }
+            Err(stopped) => {
+                let (state, end) = *stopped;
+                session.state = state;
+                self.end(now, conn, session, end);
+            }
+        }
+    }
+
+    fn on_host(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        session: &mut Session,
+        state: Host,
+        message: Message,
+        frame: &Frame,
+    ) -> Result<State, Box<(State, End)>> {
+        // A state that was consumed ends as one that holds nothing.
+        let over = |end| Box::new((State::Last, end));
+        let next = match (state, message) {
+            (Host::Hello(state), Message::PairHello(hello)) => {
+                let (window, left) = self.admit(session).map_err(over)?;
+                let answer = state.on_hello(frame, &hello, left, &mut self.rng);
+                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
+                session.pairing = Some(window);
+                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
+                Host::Pake(next)
+            }
+            (Host::Pake(state), Message::PakeA(point)) => {
+                let ours = self.window.as_mut().filter(|window| Some(window.id) == session.pairing);
+                let Some(window) = ours else {
+                    return Err(over(reject(RejectReason::NoWindow, PairingFailure::NoWindow)));
+                };
+                if !window.is_free() {
+                    return Err(over(reject(RejectReason::Busy, PairingFailure::Busy)));
+                }
+                let answer = state.on_pake(frame, &point, &window.code, &mut self.rng);
+                let (next, answer) = answer.map_err(|_| over(End::PROTOCOL))?;
+                let id = window.id;
+                window.take_attempt(conn);
+                self.tell(Told::PairingProgress(id, PairingStep::Connected));
+                self.events.push_back(Event::Send { conn, frame: answer.into_bytes() });
+                Host::Confirm(next)
+            }
+            (Host::Confirm(state), Message::ConfirmA(proof)) => match state.on_confirm(&proof) {
+                Ok((next, proof)) => {
+                    // The code has done its work, and dies: nobody else may try it.
+                    self.window = None;
+                    self.detach_others(conn, session);
+                    self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
+                    self.introduce(conn, session);
+                    Host::Meta(next)
+                }
+                Err(host::WrongCode) => return Err(over(self.wrong_code(now, conn, session))),
+            },
+            (Host::Meta(state), Message::Meta(metadata)) => Host::UserOk(state.on_meta(metadata)),
+            (Host::UserOk(state), Message::UserOk(UserOk {})) => Host::Prepared(state.on_user_ok()),
+            (Host::Prepared(state), Message::Prepared(said)) if said.pair_id == state.pair_id() => {
+                let replaces = self.ids_of(&session.peer);
+                let record = state.into_record(Role::Host, session.peer, self.settings.own, replaces);
+                self.change(vec![record.clone()], Vec::new(), Then::HookStored { conn });
+                Host::StoringHook(record)
+            }
+            (Host::Done(record), Message::Done(said)) if said.pair_id == record.pair_id => {
+                self.store_paired(&record, Some(conn));
+                Host::StoringPaired(record)
+            }
+            (state, _) => return Err(Box::new((State::Host(state), End::PROTOCOL))),
+        };
+        Ok(State::Host(next))
+    }
+
+    fn on_joiner(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        session: &Session,
+        state: Joiner,
+        message: Message,
+        frame: &Frame,
+    ) -> Result<State, Box<(State, End)>> {
+        let over = |joiner::Misbehaved| Box::new((State::Last, End::PROTOCOL));
+        let next = match (state, message) {
+            (Joiner::Ack(state), Message::PairHelloAck(ack)) => {
+                let (next, point) = state.on_ack(frame, &ack, &mut self.rng).map_err(over)?;
+                self.entries.count(now, session.peer);
+                self.events.push_back(Event::Send { conn, frame: point.into_bytes() });
+                Joiner::Pake(next)
+            }
+            (Joiner::Pake(state), Message::PakeB(point)) => {
+                let (next, proof) = state.on_pake(frame, &point).map_err(over)?;
+                self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
+                Joiner::Confirm(next)
+            }
+            (Joiner::Confirm(state), Message::ConfirmB(proof)) => {
+                let next = state.on_confirm(&proof).map_err(over)?;
+                self.entries.forgive(&session.peer);
+                self.introduce(conn, session);
+                Joiner::Meta(next)
+            }
+            (Joiner::Meta(state), Message::Meta(metadata)) => Joiner::UserOk(state.on_meta(metadata)),
+            (Joiner::UserOk(state), Message::UserOk(UserOk {})) => {
+                let replaces = self.ids_of(&session.peer);
+                let record =
+                    state.on_user_ok().into_record(Role::Joiner, session.peer, self.settings.own, replaces);
+                self.change(vec![record.clone()], Vec::new(), Then::HookStored { conn });
+                Joiner::StoringHook(record)
+            }
+            (Joiner::Commit(record), Message::Commit(said)) if said.pair_id == record.pair_id => {
+                self.store_paired(&record, Some(conn));
+                Joiner::StoringPaired(record)
+            }
+            (state, _) => return Err(Box::new((State::Joiner(state), End::PROTOCOL))),
+        };
+        Ok(State::Joiner(next))
+    }
+
+    /// Whether a joiner may try: the window, and the attempts that it has left.
+    fn admit(&self, session: &Session) -> Result<(PairingId, u8), End> {
+        let Some(window) = &self.window else {
+            return Err(reject(RejectReason::NoWindow, PairingFailure::NoWindow));
+        };
+        if !window.is_free() || self.held_for(&session.peer) >= MAX_RECORDS_PER_PEER {
+            return Err(reject(RejectReason::Busy, PairingFailure::Busy));
+        }
+        Ok((window.id, window.attempts_left()))
+    }
+
+    /// Both proved the code: who this side is, and that nobody objects.
+    fn introduce(&mut self, conn: ConnId, session: &Session) {
+        if let Some(id) = session.pairing {
+            self.tell(Told::PairingProgress(id, PairingStep::Confirmed));
+        }
+        self.send(conn, &Message::Meta(self.settings.metadata.clone()));
+        self.send(conn, &Message::UserOk(UserOk {}));
+    }
+
+    /// Earlier pairings with the same key, which this one replaces.
+    fn ids_of(&self, peer: &PublicKey) -> Vec<PairId> {
+        self.ledger.of(peer).map(|record| record.pair_id).collect()
+    }
+
+    /// The other sessions that the window served have none to serve.
+    fn detach_others(&mut self, conn: ConnId, session: &Session) {
+        for (other, waiting) in &mut self.sessions {
+            if *other != conn && waiting.pairing == session.pairing {
+                waiting.pairing = None;
+            }
+        }
+    }
+
+    fn wrong_code(&mut self, now: Instant, conn: ConnId, session: &Session) -> End {
+        self.attempt_failed(now, conn, session);
+        let attempts_left = self.window.as_ref().map_or(0, |window| window.attempts_left());
+        End::Reject(RejectReason::BadCode, attempts_left, PairingFailure::BadCode { attempts_left })
+    }
+}

@@ -1,0 +1,7 @@
+//! The engine against itself: two nodes, an in-order channel between them, virtual time.
+
+mod attack;
+mod faults;
+mod flow;
+mod lists;
+mod world;

@@ -1,0 +1,505 @@
+//! Two engines, what they ask of their applications and stores, and the connections between them.
+
+use super::super::{Event, NewSession, Pairing, Settings};
+use crate::ask::{Ask, PairedToken, PairingReply, PairingRequestToken, StoreToken};
+use crate::code::Code;
+use crate::error::HookFailed;
+use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
+use crate::id::{ConnId, PairId, PeerIdKind, PublicKey};
+use crate::metadata::Metadata;
+use crate::rng::{Rng, Seed};
+use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use crate::wire::close::CloseCode;
+use crate::wire::control::{Control, Entry, State};
+use crate::wire::frame::{Deframer, Frame};
+use crate::wire::pairing::Pairing as Message;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// The one that shows the code, in most stories.
+pub(super) const HOST: usize = 0;
+/// The one that types it.
+pub(super) const JOINER: usize = 1;
+
+/// What goes wrong with one call of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreFault {
+    /// It fails, and nothing was written.
+    Unwritten,
+    /// It fails, but was written.
+    Written,
+    /// It fails, and so does reading back.
+    Dead,
+}
+
+pub(super) struct Node {
+    pub(super) engine: Pairing,
+    pub(super) key: PublicKey,
+    pub(super) store: BTreeMap<PairId, PairRecord>,
+    /// Store calls so far.
+    pub(super) calls: usize,
+    pub(super) fault: Option<(usize, StoreFault)>,
+    /// The store answers only when it is told to.
+    pub(super) slow: bool,
+    waiting_store: VecDeque<(StoreToken, StoreRequest)>,
+    dead_reads: usize,
+    /// How hooks answer; `None` leaves them waiting.
+    pub(super) hook: Option<Result<(), HookFailed>>,
+    pub(super) waiting_hooks: Vec<PairedToken>,
+    pub(super) saved: Vec<PairedPeer>,
+    pub(super) rolled_back: Vec<PairId>,
+    pub(super) prompts: Vec<PairingRequestToken>,
+    pub(super) told: Vec<Told>,
+    pub(super) settles: usize,
+}
+
+/// A connection: client and server, and what each end sends.
+pub(super) struct Wire {
+    pub(super) ends: [usize; 2],
+    pub(super) alive: bool,
+    data: bool,
+    /// Nothing is delivered after so many frames, and nobody is told.
+    silent_after: usize,
+    queues: [VecDeque<(Bytes, bool)>; 2],
+    /// Every frame that was delivered: who sent it, and its name.
+    pub(super) delivered: Vec<(usize, Bytes)>,
+    pub(super) closed: Option<(usize, CloseCode)>,
+}
+
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) nodes: Vec<Node>,
+    pub(super) wires: Vec<Wire>,
+    /// Lose a pairing connection after so many frames were delivered on it.
+    pub(super) cut_after: Option<usize>,
+    /// The exporter of either end: a man in the middle has two.
+    pub(super) exporters: [[u8; 32]; 2],
+}
+
+fn engine(n: u8, run: u8, key: PublicKey) -> Pairing {
+    let settings = Settings {
+        own: key,
+        peer_id: PeerIdKind::Sha1,
+        metadata: Metadata::named(format!("device {n}")),
+        window: Duration::from_secs(120),
+    };
+    let mut seed = [n; 32];
+    seed[31] = run;
+    Pairing::new(settings, Rng::child(&Seed::new(seed), "pairing"))
+}
+
+impl Node {
+    fn new(n: u8) -> Self {
+        let key = crate::Identity::from_entropy([n + 1; 32]).public_key();
+        Self {
+            engine: engine(n, 0, key),
+            key,
+            store: BTreeMap::new(),
+            calls: 0,
+            fault: None,
+            slow: false,
+            waiting_store: VecDeque::new(),
+            dead_reads: 0,
+            hook: Some(Ok(())),
+            waiting_hooks: Vec::new(),
+            saved: Vec::new(),
+            rolled_back: Vec::new(),
+            prompts: Vec::new(),
+            told: Vec::new(),
+            settles: 0,
+        }
+    }
+
+    fn store(&mut self, request: StoreRequest) -> StoreReply {
+        let StoreRequest::Write { put, delete } = request else {
+            if self.dead_reads > 0 {
+                self.dead_reads -= 1;
+                return StoreReply::Failed;
+            }
+            return StoreReply::Loaded(self.store.values().cloned().collect());
+        };
+        self.calls += 1;
+        let fault = self.fault.filter(|(call, _)| *call == self.calls).map(|(_, fault)| fault);
+        if fault == Some(StoreFault::Dead) {
+            self.dead_reads = 1;
+        }
+        if fault.is_none() || fault == Some(StoreFault::Written) {
+            for id in &delete {
+                self.store.remove(id);
+            }
+            self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
+        }
+        if fault.is_some() { StoreReply::Failed } else { StoreReply::Written }
+    }
+
+    /// The ids that are paired, as the store holds them.
+    pub(super) fn paired(&self) -> Vec<PairId> {
+        let paired = self.store.values().filter(|record| record.state == PairState::Paired);
+        paired.map(|record| record.pair_id).collect()
+    }
+
+    pub(super) fn tentative(&self) -> usize {
+        self.store.values().filter(|record| record.state != PairState::Paired).count()
+    }
+
+    /// How the calls of `host` and `join` ended, in order.
+    pub(super) fn endings(&self) -> Vec<Result<PairId, PairingFailure>> {
+        let ending = |told: &Told| match told {
+            Told::PairingEnded(_, result) => Some(result.clone().map(|peer| peer.pair_id)),
+            _ => None,
+        };
+        self.told.iter().filter_map(ending).collect()
+    }
+
+    pub(super) fn attempts_failed(&self) -> Vec<u8> {
+        let left = |told: &Told| match told {
+            Told::PairingAttemptFailed { attempts_left, .. } => Some(*attempts_left),
+            _ => None,
+        };
+        self.told.iter().filter_map(left).collect()
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::of(2)
+    }
+
+    pub(super) fn of(count: u8) -> Self {
+        let mut world = Self {
+            now: crate::testing::base(),
+            nodes: (0..count).map(Node::new).collect(),
+            wires: Vec::new(),
+            cut_after: None,
+            exporters: [[7; 32]; 2],
+        };
+        world.run();
+        world
+    }
+
+    pub(super) fn host(&mut self, n: usize) -> (PairingId, Code) {
+        let (id, code, _) = self.nodes[n].engine.host(self.now).unwrap();
+        (id, code)
+    }
+
+    pub(super) fn join(&mut self, n: usize, code: Code) -> PairingId {
+        self.nodes[n].engine.join(self.now, code, None).unwrap()
+    }
+
+    /// A connection on the pairing ALPN, dialled for `pairing` by `client`.
+    pub(super) fn dial(&mut self, client: usize, server: usize, pairing: PairingId) -> usize {
+        let wire = self.wire(client, server, false);
+        let conn = ConnId(wire as u64);
+        for (end, dialled) in [(1, None), (0, Some(pairing))] {
+            let ends = [client, server];
+            let new = NewSession {
+                conn,
+                exporter: self.exporters[end],
+                peer: self.nodes[ends[1 - end]].key,
+                remote: format!("192.0.2.{}:5000", ends[1 - end]).parse().unwrap(),
+                dialled,
+            };
+            self.nodes[ends[end]].engine.handle_session(self.now, new);
+        }
+        wire
+    }
+
+    /// A connection on the pairing ALPN whose other end is no engine: [`World::inject`] speaks for it.
+    pub(super) fn dial_by_hand(&mut self, victim: usize, peer: usize, dialled: Option<PairingId>) -> usize {
+        let wire = self.wire(victim, peer, false);
+        let new = NewSession {
+            conn: ConnId(wire as u64),
+            exporter: self.exporters[0],
+            peer: self.nodes[peer].key,
+            remote: "192.0.2.66:5000".parse().unwrap(),
+            dialled,
+        };
+        self.nodes[victim].engine.handle_session(self.now, new);
+        wire
+    }
+
+    /// Says something from the hand-driven end of a wire.
+    pub(super) fn say(&mut self, wire: usize, message: &Message) {
+        self.inject(wire, 1, message.encode().into_bytes());
+        self.run();
+    }
+
+    /// What was delivered last, read.
+    pub(super) fn heard(&self, wire: usize) -> Message {
+        let frame = self.wires[wire].delivered.last().unwrap().1.clone();
+        Message::decode(&whole(frame)).unwrap()
+    }
+
+    /// A data connection: both say `Hello`.
+    pub(super) fn connect(&mut self, client: usize, server: usize) -> usize {
+        let wire = self.wire(client, server, true);
+        for end in [0, 1] {
+            let ends = [client, server];
+            let peer = self.nodes[ends[1 - end]].key;
+            let list = self.nodes[ends[end]].engine.open_list(ConnId(wire as u64), peer);
+            self.send_list(wire, end, list);
+        }
+        wire
+    }
+
+    fn wire(&mut self, client: usize, server: usize, data: bool) -> usize {
+        let ends = [client, server];
+        self.wires.push(Wire {
+            ends,
+            alive: true,
+            data,
+            silent_after: usize::MAX,
+            queues: Default::default(),
+            delivered: Vec::new(),
+            closed: None,
+        });
+        self.wires.len() - 1
+    }
+
+    fn send_list(&mut self, wire: usize, end: usize, list: Vec<Entry>) {
+        let frame = Control::State(State { state: list }).encode().into_bytes();
+        self.wires[wire].queues[end].push_back((frame, false));
+    }
+
+    /// Puts bytes on a wire as if this end had sent them.
+    pub(super) fn inject(&mut self, wire: usize, end: usize, frame: Bytes) {
+        self.wires[wire].queues[end].push_back((frame, false));
+    }
+
+    /// After so many frames neither end hears anything of the other, but for the closing.
+    pub(super) fn silence_after(&mut self, wire: usize, frames: usize) {
+        self.wires[wire].silent_after = frames;
+    }
+
+    /// Delivers a frame at once, in front of everything that is queued.
+    pub(super) fn jump_in(&mut self, wire: usize, end: usize, frame: Bytes) {
+        if self.wires[wire].alive {
+            let to = self.wires[wire].ends[1 - end];
+            self.nodes[to].engine.handle_frame(self.now, ConnId(wire as u64), &whole(frame));
+        }
+    }
+
+    /// The connection is gone; both ends learn of it.
+    pub(super) fn cut(&mut self, wire: usize) {
+        let Wire { ends, data, .. } = self.wires[wire];
+        if std::mem::replace(&mut self.wires[wire].alive, false) {
+            self.wires[wire].queues = Default::default();
+            for n in ends {
+                self.lose(n, wire, data);
+            }
+        }
+    }
+
+    fn lose(&mut self, n: usize, wire: usize, data: bool) {
+        let conn = ConnId(wire as u64);
+        if data {
+            self.nodes[n].engine.handle_data_lost(conn);
+        } else {
+            self.nodes[n].engine.handle_lost(self.now, conn);
+        }
+    }
+
+    /// Until nothing moves, without time passing.
+    pub(super) fn run(&mut self) {
+        for _ in 0..10_000 {
+            if !(0..self.nodes.len()).any(|n| self.turn(n)) && !self.deliver() {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// Lets time pass, and everything that it brings happen.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        self.run();
+        while let Some(at) =
+            self.nodes.iter().filter_map(|node| node.engine.poll_timeout()).map(|d| d.at).min()
+        {
+            if at > until {
+                break;
+            }
+            self.now = self.now.max(at);
+            for node in &mut self.nodes {
+                node.engine.handle_timeout(self.now);
+            }
+            self.run();
+        }
+        self.now = until;
+        self.run();
+    }
+
+    /// The process dies and comes back with what its store held.
+    pub(super) fn restart(&mut self, n: usize) {
+        for wire in
+            (0..self.wires.len()).filter(|wire| self.wires[*wire].ends.contains(&n)).collect::<Vec<_>>()
+        {
+            self.cut(wire);
+        }
+        let node = &mut self.nodes[n];
+        node.waiting_hooks.clear();
+        node.waiting_store.clear();
+        node.engine = engine(n as u8, 1, node.key);
+    }
+
+    fn turn(&mut self, n: usize) -> bool {
+        let Some(event) = self.nodes[n].engine.poll_event() else { return false };
+        let now = self.now;
+        match event {
+            Event::Send { conn, frame } => self.write(n, conn, frame, false),
+            Event::SendLast { conn, frame } => self.write(n, conn, frame, true),
+            Event::Close { conn, code } => self.close(n, conn, code),
+            Event::SendState { conn, list } => {
+                let end = self.end_of(n, conn);
+                self.send_list(conn.0 as usize, end, list);
+            }
+            Event::Tell(told) => self.nodes[n].told.push(told),
+            Event::Settle(_) => self.nodes[n].settles += 1,
+            Event::PairedNow(_) | Event::Unpaired(_) => {}
+            Event::Ask(Ask::PairingRequest(token, _)) => self.nodes[n].prompts.push(token),
+            Event::Ask(Ask::Paired(token, peer)) => {
+                let node = &mut self.nodes[n];
+                node.saved.push(peer);
+                match node.hook {
+                    Some(answer) => node.engine.answer_paired(now, token, answer),
+                    None => node.waiting_hooks.push(token),
+                }
+            }
+            Event::Ask(Ask::Rollback(token, id)) => {
+                self.nodes[n].rolled_back.push(id);
+                self.nodes[n].engine.answer_rollback(now, token, Ok(()));
+            }
+            Event::Ask(Ask::Store(token, request)) => {
+                self.nodes[n].waiting_store.push_back((token, request));
+                if !self.nodes[n].slow {
+                    self.answer_store(n);
+                }
+            }
+        }
+        true
+    }
+
+    /// The store answers what it was asked.
+    pub(super) fn answer_store(&mut self, n: usize) {
+        let node = &mut self.nodes[n];
+        let (token, request) = node.waiting_store.pop_front().expect("the store was asked");
+        let reply = node.store(request);
+        node.engine.answer_store(self.now, token, reply);
+    }
+
+    fn end_of(&self, n: usize, conn: ConnId) -> usize {
+        let ends = self.wires[conn.0 as usize].ends;
+        ends.iter().position(|end| *end == n).unwrap()
+    }
+
+    fn write(&mut self, n: usize, conn: ConnId, frame: Bytes, last: bool) {
+        let end = self.end_of(n, conn);
+        let wire = &mut self.wires[conn.0 as usize];
+        if wire.alive {
+            wire.queues[end].push_back((frame, last));
+        }
+    }
+
+    /// Closing drops what is queued, as QUIC does.
+    fn close(&mut self, n: usize, conn: ConnId, code: CloseCode) {
+        let end = self.end_of(n, conn);
+        let wire = &mut self.wires[conn.0 as usize];
+        if std::mem::replace(&mut wire.alive, false) {
+            wire.closed = Some((n, code));
+            wire.queues = Default::default();
+            let (other, data) = (wire.ends[1 - end], wire.data);
+            self.lose(other, conn.0 as usize, data);
+        }
+    }
+
+    fn deliver(&mut self) -> bool {
+        for wire in 0..self.wires.len() {
+            for end in [0, 1] {
+                if self.wires[wire].delivered.len() >= self.wires[wire].silent_after {
+                    continue;
+                }
+                let Some((frame, last)) = self.wires[wire].queues[end].pop_front() else { continue };
+                let to = self.wires[wire].ends[1 - end];
+                let from = self.wires[wire].ends[end];
+                let conn = ConnId(wire as u64);
+                let data = self.wires[wire].data;
+                self.wires[wire].delivered.push((from, frame.clone()));
+                if data {
+                    self.deliver_list(to, conn, self.nodes[from].key, frame);
+                    return true;
+                }
+                self.nodes[to].engine.handle_frame(self.now, conn, &whole(frame));
+                if last {
+                    self.nodes[to].engine.handle_finished(self.now, conn);
+                }
+                if self.cut_after == Some(self.wires[wire].delivered.len()) {
+                    self.cut(wire);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    fn deliver_list(&mut self, to: usize, conn: ConnId, peer: PublicKey, frame: Bytes) {
+        let Ok(Some(Control::State(State { state }))) = Control::decode(&whole(frame)) else {
+            panic!("a list")
+        };
+        self.nodes[to].engine.handle_list(self.now, conn, peer, state);
+    }
+
+    /// Pairs the two; either may dial.
+    pub(super) fn pair(&mut self, client: usize) -> usize {
+        let (window, code) = self.host(HOST);
+        let wire = if client == HOST {
+            let wire = self.dial(HOST, JOINER, window);
+            self.run();
+            let token = self.nodes[JOINER].prompts.pop().expect("the joiner's user is asked");
+            self.nodes[JOINER].engine.answer_pairing_request(self.now, token, PairingReply::Join(code));
+            wire
+        } else {
+            let entry = self.join(JOINER, code);
+            self.dial(JOINER, HOST, entry)
+        };
+        self.run();
+        wire
+    }
+
+    /// Names of the frames that were delivered, in order.
+    pub(super) fn names(&self, wire: usize) -> Vec<(usize, String)> {
+        let name = |frame: &Bytes| {
+            let len = usize::from(frame[3] & 0x1f);
+            String::from_utf8(frame[4..4 + len].to_vec()).unwrap()
+        };
+        self.wires[wire].delivered.iter().map(|(from, frame)| (*from, name(frame))).collect()
+    }
+
+    pub(super) fn assert_paired_alike(&self) {
+        self.assert_both_or_neither("paired");
+        assert_eq!(self.nodes[HOST].paired().len(), 1);
+    }
+
+    /// Both hold the same pairing, or neither holds any; nothing is undecided.
+    pub(super) fn assert_both_or_neither(&self, story: &str) {
+        let [host, joiner] = &self.nodes[..2] else { panic!("two nodes") };
+        assert_eq!(host.paired(), joiner.paired(), "{story}: one side alone is paired");
+        assert_eq!((host.tentative(), joiner.tentative()), (0, 0), "{story}: undecided");
+        for node in [host, joiner] {
+            // What the application saved last, and did not roll back, is what is paired.
+            let replaced: Vec<_> = node.saved.iter().flat_map(|peer| peer.replaces.clone()).collect();
+            let kept = node.saved.iter().map(|peer| peer.pair_id);
+            let unpaired = |id: &PairId| {
+                node.told.iter().any(|told| matches!(told, Told::PeerUnpaired(_, gone) if gone == id))
+            };
+            let kept =
+                kept.filter(|id| !node.rolled_back.contains(id) && !replaced.contains(id) && !unpaired(id));
+            assert_eq!(kept.collect::<Vec<_>>(), node.paired(), "{story}: the application knows otherwise");
+        }
+    }
+}
+
+/// The bytes of one frame, as the connection cuts them out of its stream.
+fn whole(mut bytes: Bytes) -> Frame {
+    Deframer::default().next(&mut bytes).unwrap().unwrap()
+}
