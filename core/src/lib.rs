@@ -13,6 +13,7 @@ mod io;
 mod mdns;
 mod metadata;
 mod pairing;
+mod peers;
 mod quic;
 mod rng;
 pub mod store;
@@ -28,6 +29,7 @@ pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, Service
 pub use identity::Identity;
 pub use io::*;
 pub use metadata::Metadata;
+pub use peers::Dial;
 pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
 pub use wire::close::StreamCode;

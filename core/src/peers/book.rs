@@ -1,0 +1,244 @@
+//! Who was seen where: the results of all sources, merged per peer.
+//!
+//! All of it is hearsay. Never dials, and decides nothing about trust.
+
+use crate::event::{DiscoveredPeer, KnownAddress, Source};
+use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Addresses that the application may give for one peer; a further one replaces the oldest.
+const MAX_MANUAL: usize = 16;
+
+/// Addresses that one interface may bring for one peer.
+const MAX_SIGHTED: usize = 16;
+
+/// What a peer says of itself on the LAN, unauthenticated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hints {
+    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) name: String,
+    pub(crate) os: String,
+    pub(crate) version: String,
+    pub(crate) pairing: bool,
+    pub(crate) extra: Vec<(String, Vec<u8>)>,
+}
+
+/// How a peer appears on one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) hints: Hints,
+}
+
+/// What changed for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Discovered,
+    Updated,
+    Expired,
+    Nothing,
+}
+
+struct Entry {
+    sightings: BTreeMap<u32, Sighting>,
+    manual: Vec<SocketAddr>,
+    remembered: Option<SocketAddr>,
+    seen_at: Instant,
+}
+
+/// The address book.
+pub(super) struct Book {
+    entries: BTreeMap<PeerId, Entry>,
+    max: usize,
+}
+
+impl Book {
+    pub(super) fn new(max: usize) -> Self {
+        Self { entries: BTreeMap::new(), max }
+    }
+
+    /// A peer is announced on an interface. `keep` names those that are never evicted.
+    pub(super) fn sight(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        interface: u32,
+        mut sighting: Sighting,
+        keep: &BTreeSet<PublicKey>,
+    ) -> (Change, Option<PeerId>) {
+        sighting.addresses.truncate(MAX_SIGHTED);
+        let evicted = if self.entries.contains_key(&id) { None } else { self.make_room(keep) };
+        let entry = self.entry(now, id);
+        entry.seen_at = now;
+        let before = entry.sightings.len();
+        let old = entry.sightings.insert(interface, sighting);
+        let change = if before == 0 {
+            Change::Discovered
+        } else if old.as_ref() == entry.sightings.get(&interface) {
+            Change::Nothing
+        } else {
+            Change::Updated
+        };
+        (change, evicted)
+    }
+
+    /// A peer is no longer announced on an interface: one link's loss is no expiry.
+    pub(super) fn unsight(&mut self, id: &PeerId, interface: u32) -> Change {
+        let Some(entry) = self.entries.get_mut(id) else { return Change::Nothing };
+        if entry.sightings.remove(&interface).is_none() {
+            return Change::Nothing;
+        }
+        if !entry.sightings.is_empty() {
+            return Change::Updated;
+        }
+        if entry.manual.is_empty() && entry.remembered.is_none() {
+            self.entries.remove(id);
+        }
+        Change::Expired
+    }
+
+    /// The application knows an address.
+    pub(super) fn add_manual(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
+        let manual = &mut self.entry(now, id).manual;
+        if !manual.contains(&address) {
+            if manual.len() >= MAX_MANUAL {
+                manual.remove(0);
+            }
+            manual.push(address);
+        }
+    }
+
+    /// A connection to a paired peer stood at this address.
+    pub(super) fn remember(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
+        self.entry(now, id).remembered = Some(address);
+    }
+
+    /// Where a key may be reached, the likeliest first: last good, given, announced.
+    pub(super) fn addresses(&self, key: &PublicKey) -> Vec<SocketAddr> {
+        let ids = [PeerIdKind::Sha1, PeerIdKind::Sha256].map(|kind| key.peer_id(kind));
+        self.addresses_of(&ids)
+    }
+
+    /// Where a name may be reached.
+    pub(super) fn addresses_of(&self, ids: &[PeerId]) -> Vec<SocketAddr> {
+        let entries: Vec<&Entry> = ids.iter().filter_map(|id| self.entries.get(id)).collect();
+        let remembered = entries.iter().filter_map(|entry| entry.remembered);
+        let manual = entries.iter().flat_map(|entry| entry.manual.iter().copied());
+        let sighted = entries.iter().flat_map(|e| e.sightings.values()).flat_map(|s| s.addresses.clone());
+        let mut out: Vec<SocketAddr> = Vec::new();
+        for address in remembered.chain(manual).chain(sighted) {
+            if !out.contains(&address) {
+                out.push(address);
+            }
+        }
+        out
+    }
+
+    /// A present peer as the application sees it.
+    pub(super) fn describe(&self, id: &PeerId, paired: &BTreeSet<PublicKey>) -> Option<DiscoveredPeer> {
+        let entry = self.entries.get(id)?;
+        let hints = &entry.sightings.values().next()?.hints;
+        let sighted = entry.sightings.iter().flat_map(|(interface, sighting)| {
+            let source = Source::Mdns { interface: *interface };
+            sighting.addresses.iter().map(move |address| KnownAddress { address: *address, source })
+        });
+        let known = |source| move |address: &SocketAddr| KnownAddress { address: *address, source };
+        let manual = entry.manual.iter().map(known(Source::Manual));
+        let remembered = entry.remembered.iter().map(known(Source::Remembered));
+        Some(DiscoveredPeer {
+            id: *id,
+            fingerprint: hints.fingerprint,
+            name: hints.name.clone(),
+            os: hints.os.clone(),
+            version: hints.version.clone(),
+            pairing: hints.pairing,
+            extra: hints.extra.clone(),
+            addresses: sighted.chain(manual).chain(remembered).collect(),
+            paired: paired.iter().any(|key| key.is_named(id)),
+        })
+    }
+
+    /// The names of the peers that are present.
+    pub(super) fn present(&self) -> impl Iterator<Item = &PeerId> {
+        self.entries.iter().filter(|(_, entry)| !entry.sightings.is_empty()).map(|(id, _)| id)
+    }
+
+    fn entry(&mut self, now: Instant, id: PeerId) -> &mut Entry {
+        self.entries.entry(id).or_insert_with(|| Entry {
+            sightings: BTreeMap::new(),
+            manual: Vec::new(),
+            remembered: None,
+            seen_at: now,
+        })
+    }
+
+    /// Evicts the peer seen longest ago that is not paired and that nobody gave an address for.
+    fn make_room(&mut self, keep: &BTreeSet<PublicKey>) -> Option<PeerId> {
+        if self.entries.len() < self.max {
+            return None;
+        }
+        let is_kept = |id: &PeerId| keep.iter().any(|key| key.is_named(id));
+        let oldest = self
+            .entries
+            .iter()
+            .filter(|(id, entry)| entry.manual.is_empty() && !is_kept(id))
+            .min_by_key(|(_, entry)| entry.seen_at)
+            .map(|(id, _)| *id)?;
+        self.entries.remove(&oldest);
+        Some(oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+    use crate::testing::base;
+
+    fn id(n: u8) -> PeerId {
+        PeerId::Sha1([n; 20])
+    }
+
+    fn sighting(address: &str) -> Sighting {
+        Sighting { addresses: vec![address.parse().unwrap()], hints: Hints::default() }
+    }
+
+    #[test]
+    fn one_links_loss_is_no_expiry() {
+        let (mut book, nobody, now) = (Book::new(8), BTreeSet::new(), base());
+        let change = book.sight(now, id(1), 2, sighting("192.0.2.1:1"), &nobody);
+        assert_eq!(change, (Change::Discovered, None));
+        assert_eq!(book.sight(now, id(1), 3, sighting("192.0.2.1:1"), &nobody).0, Change::Updated);
+        assert_eq!(book.sight(now, id(1), 3, sighting("192.0.2.1:1"), &nobody).0, Change::Nothing);
+        assert_eq!(book.unsight(&id(1), 2), Change::Updated);
+        assert_eq!(book.unsight(&id(1), 3), Change::Expired);
+        assert_eq!(book.unsight(&id(1), 3), Change::Nothing);
+    }
+
+    #[test]
+    fn a_full_book_evicts_the_unpaired_peer_seen_longest_ago() {
+        let (mut book, now) = (Book::new(2), base());
+        let friend = Identity::from_entropy([1; 32]).public_key();
+        let keep = BTreeSet::from([friend]);
+        let paired = friend.peer_id(PeerIdKind::Sha1);
+        book.sight(now, paired, 2, sighting("192.0.2.1:1"), &keep);
+        book.sight(now, id(8), 2, sighting("192.0.2.2:1"), &keep);
+        let (_, evicted) = book.sight(now, id(9), 2, sighting("192.0.2.3:1"), &keep);
+        assert_eq!(evicted, Some(id(8)));
+        assert!(book.describe(&paired, &keep).unwrap().paired);
+    }
+
+    #[test]
+    fn the_last_good_address_comes_first_and_none_twice() {
+        let (mut book, nobody, now) = (Book::new(8), BTreeSet::new(), base());
+        let key = Identity::from_entropy([1; 32]).public_key();
+        let id = key.peer_id(PeerIdKind::Sha256);
+        book.sight(now, id, 2, sighting("192.0.2.1:1"), &nobody);
+        book.add_manual(now, id, "192.0.2.2:1".parse().unwrap());
+        book.remember(now, id, "192.0.2.1:1".parse().unwrap());
+        let order: Vec<String> = book.addresses(&key).iter().map(ToString::to_string).collect();
+        assert_eq!(order, ["192.0.2.1:1", "192.0.2.2:1"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! Data connections: both `Hello`s, the lists, and which connection the application sees.
+
+use super::dialling::failure_of;
+use super::link::{Link, Stage, Winner};
+use super::race::Race;
+use super::{DialId, Event, Peers, Purpose};
+use crate::event::{ConnectFailure, ConnectedPeer, DisconnectReason, Event as Tell};
+use crate::id::{ConnId, PublicKey};
+use crate::quic::Cause;
+use crate::wire::close::CloseCode;
+use crate::wire::control::{Control, Entry, Hello};
+use crate::wire::frame::Frame;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Peers {
+    /// A data connection stands. `list` holds our pairings with its key, `known` whether there are any.
+    pub(crate) fn handle_connected(
+        &mut self,
+        conn: ConnId,
+        peer: PublicKey,
+        remote: SocketAddr,
+        dialled: bool,
+        list: Vec<Entry>,
+    ) {
+        let known = !list.is_empty();
+        let said_lost = self.lost.get(&peer).copied().unwrap_or(0);
+        let metadata = self.paired.contains(&peer).then(|| self.metadata.clone());
+        let hello =
+            Hello { instance: self.instance, lost: said_lost, features: Vec::new(), metadata, state: list };
+        self.events.push_back(Event::Say { conn, frame: Control::Hello(hello).encode() });
+        let link = Link {
+            conn,
+            peer,
+            remote,
+            dialled,
+            stage: Stage::Greeting,
+            known,
+            said_lost,
+            hello: None,
+            list: Vec::new(),
+        };
+        self.links.insert(conn, link);
+    }
+
+    /// A frame came in on a data connection.
+    pub(crate) fn handle_frame(&mut self, conn: ConnId, frame: &Frame) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        let list = match (Control::decode(frame), &link.hello) {
+            (Ok(Some(Control::Hello(hello))), None) => {
+                let list = hello.state.clone();
+                link.hello = Some(hello);
+                list
+            }
+            (Ok(Some(Control::State(state))), Some(_)) => state.state,
+            // Messages of later versions.
+            (Ok(None), _) => return,
+            (Ok(Some(_)) | Err(_), _) => {
+                return self.events.push_back(Event::Hangup { conn, code: CloseCode::Protocol });
+            }
+        };
+        link.list.clone_from(&list);
+        let peer = link.peer;
+        self.events.push_back(Event::List { conn, peer, list });
+    }
+
+    /// Our pairings with a connection's key, after its list was read or ours changed.
+    pub(crate) fn handle_settled(&mut self, now: Instant, conn: ConnId, mine: &[Entry]) {
+        let Some(link) = self.links.get(&conn) else { return };
+        if link.hello.is_none() || link.stage == Stage::Leaving {
+            return;
+        }
+        if mine.is_empty() {
+            self.leave(conn);
+        } else if link.stage == Stage::Greeting && link.agrees_with(mine) {
+            self.agree(now, conn);
+        }
+    }
+
+    /// The connections to a key.
+    pub(crate) fn links_to(&self, peer: &PublicKey) -> Vec<ConnId> {
+        self.links.values().filter(|link| link.peer == *peer).map(|link| link.conn).collect()
+    }
+
+    /// The peer ended its control stream.
+    pub(crate) fn handle_main_ended(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let code = if link.stage == Stage::Leaving || (link.hello.is_some() && link.peer_has_none()) {
+            CloseCode::NotPaired
+        } else {
+            CloseCode::Protocol
+        };
+        self.events.push_back(Event::Hangup { conn, code });
+    }
+
+    /// A connection is over, whichever it was.
+    pub(crate) fn handle_lost(&mut self, now: Instant, conn: ConnId, cause: Cause) {
+        let dials: Vec<DialId> = self.dials.keys().copied().collect();
+        for id in dials {
+            let lost = self.dials.get_mut(&id).is_some_and(|d| d.handle_lost(now, conn, failure_of(cause)));
+            if lost {
+                self.poll_dial(now, id);
+            }
+        }
+        if let Some(link) = self.links.remove(&conn) {
+            self.link_lost(link, cause);
+        }
+    }
+
+    /// The connections that the application may use.
+    pub(crate) fn connected(&self) -> Vec<ConnectedPeer> {
+        let up = self.links.values().filter(|link| link.stage == Stage::Up);
+        up.map(|link| self.describe(link)).collect()
+    }
+
+    /// Both sides hold a pairing: the connection stays, unless another to the same peer does.
+    pub(super) fn agree(&mut self, now: Instant, conn: ConnId) {
+        let link = &self.links[&conn];
+        let (peer, remote) = (link.peer, link.remote);
+        let old = self.shown(&peer).map(|old| (old.conn, link.versus(old, &self.own_print)));
+        match old {
+            None => self.show(conn),
+            Some((_, Winner::Old)) => {
+                return self.events.push_back(Event::Hangup { conn, code: CloseCode::Duplicate });
+            }
+            Some((old, Winner::New)) => {
+                self.hide(old, Stage::Leaving);
+                self.events.push_back(Event::Hangup { conn: old, code: CloseCode::Duplicate });
+                self.show(conn);
+            }
+            Some((old, Winner::PeerDecides)) => {
+                self.hide(old, Stage::Spare);
+                self.show(conn);
+            }
+        }
+        if self.links[&conn].dialled {
+            self.remember(now, &peer, remote);
+        }
+        self.wanted.remove(&peer);
+        let is_for = |dial: &Race| dial.purpose == Purpose::Data(peer);
+        let dials: Vec<DialId> = self.dials.iter().filter(|(_, d)| is_for(d)).map(|(id, _)| *id).collect();
+        for dial in dials {
+            self.hang_up(dial, None);
+        }
+    }
+
+    /// Shows a connection to the application.
+    pub(super) fn show(&mut self, conn: ConnId) {
+        let link = self.links.get_mut(&conn).expect("only a link that is there is shown");
+        if link.stage == Stage::Greeting {
+            self.events.push_back(Event::Admit { conn });
+        }
+        link.stage = Stage::Up;
+        let peer = self.describe(&self.links[&conn]);
+        self.tell(Tell::PeerConnected(peer));
+    }
+
+    pub(super) fn hide(&mut self, conn: ConnId, stage: Stage) {
+        let link = self.links.get_mut(&conn).expect("only a link that is there is hidden");
+        link.stage = stage;
+        let id = link.peer.peer_id(self.kind);
+        self.tell(Tell::PeerDisconnected(conn, id, DisconnectReason::Replaced));
+    }
+
+    /// There is no pairing (any more): says so and closes.
+    pub(super) fn leave(&mut self, conn: ConnId) {
+        let link = self.links.get_mut(&conn).expect("only a link that is there is left");
+        let (stage, peer, remote) = (link.stage, link.peer, link.remote);
+        let known = link.known;
+        link.stage = Stage::Leaving;
+        let code = if known { CloseCode::Unpaired } else { CloseCode::NotPaired };
+        self.events.push_back(Event::Leave { conn, code });
+        if stage == Stage::Up {
+            let id = peer.peer_id(self.kind);
+            self.tell(Tell::PeerDisconnected(conn, id, DisconnectReason::Unpaired));
+        }
+        if !known {
+            self.tell(Tell::StrangerRefused(peer, remote));
+        }
+        self.give_up(peer, ConnectFailure::NotPaired);
+    }
+
+    pub(super) fn link_lost(&mut self, link: Link, cause: Cause) {
+        if link.known && self.paired.contains(&link.peer) {
+            *self.lost.entry(link.peer).or_default() += 1;
+        }
+        match link.stage {
+            Stage::Greeting => {
+                // A duplicate was closed because another connection stands, or is about to.
+                if cause != Cause::Peer(Some(CloseCode::Duplicate)) {
+                    self.give_up_unless_dialling(link.peer, failure_of(cause));
+                }
+            }
+            Stage::Up => {
+                let id = link.peer.peer_id(self.kind);
+                self.tell(Tell::PeerDisconnected(link.conn, id, disconnect_reason(cause)));
+                let spare = self.links.values().find(|l| l.peer == link.peer && l.stage == Stage::Spare);
+                if let Some(spare) = spare.map(|spare| spare.conn) {
+                    self.show(spare);
+                }
+            }
+            Stage::Spare | Stage::Leaving => {}
+        }
+    }
+
+    pub(super) fn shown(&self, peer: &PublicKey) -> Option<&Link> {
+        self.links.values().find(|link| link.peer == *peer && link.stage == Stage::Up)
+    }
+
+    pub(super) fn describe(&self, link: &Link) -> ConnectedPeer {
+        let metadata = link.hello.as_ref().and_then(|hello| hello.metadata.clone()).unwrap_or_default();
+        ConnectedPeer {
+            conn: link.conn,
+            id: link.peer.peer_id(self.kind),
+            key: link.peer,
+            metadata,
+            remote: link.remote,
+            dialled: link.dialled,
+        }
+    }
+}
+
+fn disconnect_reason(cause: Cause) -> DisconnectReason {
+    match cause {
+        Cause::Here(CloseCode::Protocol) | Cause::Broken => DisconnectReason::Protocol,
+        Cause::Here(CloseCode::Duplicate) | Cause::Peer(Some(CloseCode::Duplicate)) => {
+            DisconnectReason::Replaced
+        }
+        Cause::Here(_) => DisconnectReason::ClosedHere,
+        Cause::Peer(Some(CloseCode::Unpaired | CloseCode::NotPaired)) => DisconnectReason::Unpaired,
+        Cause::Peer(_) | Cause::Refused | Cause::WrongKey => DisconnectReason::ClosedByPeer,
+        Cause::TimedOut => DisconnectReason::TimedOut,
+        Cause::Reset => DisconnectReason::Reset,
+    }
+}

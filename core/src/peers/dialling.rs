@@ -1,0 +1,176 @@
+//! Who is dialled, where, and what came of it.
+
+use super::link::{Link, Stage};
+use super::race::{Race, Step};
+use super::{CONNECT_TIMEOUT, Dial, DialId, Event, Peers, Purpose};
+use crate::error::ConnectError;
+use crate::event::{ConnectFailure, Event as Tell, PairingFailure, PairingId};
+use crate::id::{ConnId, PublicKey};
+use crate::quic::{Cause, Expect};
+use crate::wire::close::CloseCode;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Peers {
+    /// Connects to a peer whose key is known, unless that stands or is under way.
+    pub(crate) fn connect(&mut self, now: Instant, peer: PublicKey) -> Result<Dial, ConnectError> {
+        if let Some(link) = self.shown(&peer) {
+            return Ok(Dial::Connected(link.conn));
+        }
+        // A second dial would replace the connection of the first, just after it was shown.
+        let under_way = self.is_under_way(&peer);
+        let addresses = self.book.addresses(&peer);
+        if !under_way && addresses.is_empty() {
+            return Err(ConnectError::NoAddress);
+        }
+        self.wanted.entry(peer).or_insert(now + CONNECT_TIMEOUT);
+        if !under_way {
+            self.dial(now, Purpose::Data(peer), addresses);
+        }
+        Ok(Dial::Dialling)
+    }
+
+    /// Whether a dial runs, or a connection says its hello.
+    fn is_under_way(&self, peer: &PublicKey) -> bool {
+        let greets = |link: &Link| link.peer == *peer && link.stage == Stage::Greeting;
+        self.is_dialled(peer) || self.links.values().any(greets)
+    }
+
+    fn is_dialled(&self, peer: &PublicKey) -> bool {
+        self.dials.values().any(|race| race.purpose == Purpose::Data(*peer))
+    }
+
+    /// Dials for a pairing.
+    pub(crate) fn dial_pairing(
+        &mut self,
+        now: Instant,
+        pairing: PairingId,
+        expect: Expect,
+        addresses: Vec<SocketAddr>,
+    ) {
+        self.dial(now, Purpose::Pairing(pairing, expect), addresses);
+    }
+
+    /// Dials a key where it may be reached, without anybody waiting for it, unless a connection stands or
+    /// is under way.
+    pub(crate) fn reach(&mut self, now: Instant, peer: PublicKey) {
+        let addresses = self.book.addresses(&peer);
+        if !self.is_dialled(&peer) && !addresses.is_empty() && self.links_to(&peer).is_empty() {
+            self.dial(now, Purpose::Data(peer), addresses);
+        }
+    }
+
+    /// A key answered at this address.
+    pub(crate) fn remember(&mut self, now: Instant, peer: &PublicKey, address: SocketAddr) {
+        self.book.remember(now, peer.peer_id(self.kind), address);
+    }
+
+    /// Ends the dials of a pairing.
+    pub(crate) fn cancel_pairing(&mut self, pairing: PairingId) {
+        let is_its = |dial: &Race| matches!(dial.purpose, Purpose::Pairing(id, _) if id == pairing);
+        let ids: Vec<DialId> = self.dials.iter().filter(|(_, d)| is_its(d)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.hang_up(id, None);
+        }
+    }
+
+    /// An address was dialled, or could not be.
+    pub(crate) fn handle_tried(&mut self, now: Instant, dial: DialId, conn: Option<ConnId>) {
+        match (self.dials.get_mut(&dial), conn) {
+            (Some(dial), conn) => dial.handle_tried(now, conn),
+            (None, Some(conn)) => self.events.push_back(Event::Hangup { conn, code: CloseCode::Duplicate }),
+            (None, None) => {}
+        }
+        self.poll_dial(now, dial);
+    }
+
+    /// A dialled connection stands: it wins its race. What the race was for, or `None` where the race is
+    /// over.
+    pub(crate) fn handle_won(&mut self, conn: ConnId) -> Option<Purpose> {
+        let id = *self.dials.iter().find(|(_, dial)| dial.has(conn))?.0;
+        let purpose = self.dials[&id].purpose;
+        self.hang_up(id, Some(conn));
+        Some(purpose)
+    }
+
+    pub(super) fn dial(&mut self, now: Instant, purpose: Purpose, addresses: Vec<SocketAddr>) {
+        let id = DialId(self.next_dial);
+        self.next_dial += 1;
+        self.dials.insert(id, Race::new(now, purpose, addresses));
+        self.poll_dial(now, id);
+    }
+
+    pub(super) fn poll_dial(&mut self, now: Instant, id: DialId) {
+        let Some(dial) = self.dials.get_mut(&id) else { return };
+        match dial.poll(now) {
+            Step::Wait => {}
+            Step::Try(to) => {
+                // Its outcome is not known yet: the next candidate waits its turn.
+                let purpose = dial.purpose;
+                self.events.push_back(Event::Dial { dial: id, to, purpose });
+            }
+            Step::Failed(failure) => {
+                let purpose = dial.purpose;
+                self.hang_up(id, None);
+                match purpose {
+                    Purpose::Data(peer) => self.give_up_unless_greeting(peer, failure),
+                    Purpose::Pairing(pairing, _) => {
+                        let failure = pairing_failure(failure);
+                        self.events.push_back(Event::PairingUnreachable { pairing, failure });
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, id: DialId, winner: Option<ConnId>) {
+        let Some(dial) = self.dials.remove(&id) else { return };
+        for conn in dial.others(winner) {
+            self.events.push_back(Event::Hangup { conn, code: CloseCode::Duplicate });
+        }
+    }
+
+    pub(super) fn give_up_unless_greeting(&mut self, peer: PublicKey, failure: ConnectFailure) {
+        let greeting = |link: &Link| link.peer == peer && link.stage == Stage::Greeting;
+        if !self.links.values().any(greeting) {
+            self.give_up(peer, failure);
+        }
+    }
+
+    pub(super) fn give_up_unless_dialling(&mut self, peer: PublicKey, failure: ConnectFailure) {
+        if !self.is_dialled(&peer) {
+            self.give_up_unless_greeting(peer, failure);
+        }
+    }
+
+    pub(super) fn give_up(&mut self, peer: PublicKey, failure: ConnectFailure) {
+        if self.wanted.remove(&peer).is_some() {
+            self.tell(Tell::ConnectFailed(peer.peer_id(self.kind), failure));
+        }
+    }
+}
+
+/// What a lost connection says of a dial. A hint: any close code may be forged.
+pub(super) fn failure_of(cause: Cause) -> ConnectFailure {
+    match cause {
+        Cause::WrongKey => ConnectFailure::WrongPeer,
+        Cause::Peer(Some(CloseCode::NotPaired | CloseCode::Unpaired))
+        | Cause::Here(CloseCode::NotPaired | CloseCode::Unpaired) => ConnectFailure::NotPaired,
+        Cause::Peer(Some(CloseCode::NotReady)) | Cause::Here(CloseCode::NotReady) => ConnectFailure::NotReady,
+        Cause::TimedOut | Cause::Here(CloseCode::Timeout) => ConnectFailure::TimedOut,
+        Cause::Here(_) | Cause::Peer(_) | Cause::Refused | Cause::Broken | Cause::Reset => {
+            ConnectFailure::Refused
+        }
+    }
+}
+
+fn pairing_failure(failure: ConnectFailure) -> PairingFailure {
+    match failure {
+        ConnectFailure::WrongPeer => PairingFailure::WrongPeer,
+        ConnectFailure::Refused => PairingFailure::Refused,
+        ConnectFailure::TimedOut
+        | ConnectFailure::NotPaired
+        | ConnectFailure::NoAddress
+        | ConnectFailure::NotReady => PairingFailure::Unreachable,
+    }
+}
