@@ -1,0 +1,348 @@
+//! The node: everything that the world and the application may say to it, and what it says to them.
+//!
+//! Decides little itself: [`route`] carries what one engine says to the engine that it concerns.
+
+mod advertise;
+mod route;
+mod sockets;
+mod views;
+
+pub use views::{Hosting, PairingMut, PeersMut, Target};
+
+use crate::ask::Answer;
+use crate::config::Config;
+use crate::error::{ConnectError, Gone, NodeError, OpenError};
+use crate::event::Event;
+use crate::id::{ConnId, PeerId, PublicKey, SocketId, StreamId};
+use crate::identity::Identity;
+use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec};
+use crate::mdns::Mdns;
+use crate::pairing::Pairing;
+use crate::peers::{Dial, Peers};
+use crate::quic::{Crypto, Direction, Quic, StreamMut};
+use crate::rng::{Rng, Seed};
+use crate::wire::close::CloseCode;
+use sockets::Sockets;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One peer of the network, as a state machine: it is told what happens, and says what to do.
+///
+/// Every verb takes the time and returns at once. After any of them call [`Node::poll_output`] until it says
+/// [`Output::Wait`]. See the [crate's documentation](crate) for a whole loop.
+pub struct Node {
+    config: Arc<Config>,
+    own: PublicKey,
+    /// The latest time that was told: what arrives late is clamped to it.
+    latest: Instant,
+    sockets: Sockets,
+    mdns: Mdns,
+    quic: Quic,
+    pairing: Pairing,
+    peers: Peers,
+    /// The connections that pairing sessions run over.
+    sessions: BTreeSet<ConnId>,
+    /// Keys that were dialled to pair with: the dialler connects once they are paired.
+    met: BTreeSet<PublicKey>,
+    out: VecDeque<Output>,
+    /// Something was told since the engines were last heard.
+    stale: bool,
+    /// The port and the pairing window that the LAN was last told of.
+    advertised: Option<(u16, bool)>,
+    shutting_down: bool,
+}
+
+impl Node {
+    /// A node that has not done anything yet. Its first outputs ask for its store's content and its sockets.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] for a configuration that breaks a rule, [`NodeError::Crypto`] where the
+    /// provider lacks Ed25519 or AES-128-GCM.
+    pub fn new(
+        config: Config,
+        identity: &Identity,
+        crypto: Crypto,
+        seed: &Seed,
+        now: Now,
+    ) -> Result<Self, NodeError> {
+        config.check()?;
+        let config = Arc::new(config);
+        let own = identity.public_key();
+        let quic = Quic::new(config.clone(), identity, crypto, Rng::child(seed, "quic"))
+            .map_err(|_| NodeError::Crypto)?;
+        let peers = Peers::new(
+            own,
+            config.peer_id,
+            config.metadata.clone(),
+            config.max_discovered_peers,
+            &mut Rng::child(seed, "peers"),
+        );
+        let mut node = Self {
+            own,
+            latest: now.mono,
+            sockets: Sockets::new(config.interfaces.clone(), config.port),
+            mdns: advertise::engine(&config, Rng::child(seed, "mdns")),
+            quic,
+            pairing: route::pairing_engine(&config, own, Rng::child(seed, "pairing")),
+            peers,
+            sessions: BTreeSet::new(),
+            met: BTreeSet::new(),
+            out: VecDeque::new(),
+            stale: true,
+            advertised: None,
+            shutting_down: false,
+            config,
+        };
+        node.mdns.browse(now.mono, advertise::service_type(&node.config));
+        Ok(node)
+    }
+
+    /// This node's name.
+    pub fn id(&self) -> PeerId {
+        self.own.peer_id(self.config.peer_id)
+    }
+
+    /// This node's key.
+    pub fn public_key(&self) -> PublicKey {
+        self.own
+    }
+
+    /// The local addresses of QUIC's open sockets: unspecified addresses, and the port.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.quic.local_addresses().collect()
+    }
+
+    // ---- The world to the node. Bad input is counted or traced, never returned. ----
+
+    /// A datagram, or several of one sender, came in.
+    pub fn handle_datagram(&mut self, now: Now, rx: Received) {
+        let now = self.clamp(now);
+        if !self.sockets.hears(rx.interface) {
+            return;
+        }
+        match self.sockets.spec(rx.socket) {
+            Some(SocketSpec::Quic { .. }) => self.quic.handle_datagram(now, rx),
+            Some(SocketSpec::Mdns { .. }) => self.mdns.handle_datagram(now.mono, &rx),
+            // In flight while its socket was closed.
+            None => {}
+        }
+    }
+
+    /// The deadline of the last [`Output::Wait`] has come. Early or late calls do no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let now = self.clamp(now).mono;
+        self.quic.handle_timeout(now);
+        self.mdns.handle_timeout(now);
+        self.pairing.handle_timeout(now);
+        self.peers.handle_timeout(now);
+    }
+
+    /// The interfaces that are there: the whole list, at the start and whenever it changed.
+    pub fn handle_interfaces(&mut self, now: Now, list: &[Interface]) {
+        let now = self.clamp(now).mono;
+        for gone in self.sockets.handle_interfaces(list) {
+            self.mdns.handle_link_down(now, gone);
+        }
+        let links: Vec<(SocketId, u32)> = self.sockets.mdns().collect();
+        for (socket, interface) in links {
+            self.mdns.handle_link_addresses(now, socket, self.sockets.addresses(interface));
+        }
+    }
+
+    /// What became of [`Output::Open`]. Also called when an open socket fails for good.
+    pub fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>) {
+        let now = self.clamp(now).mono;
+        let Some(spec) = self.sockets.handle_socket(id, result.as_ref().ok()) else { return };
+        match (spec, result) {
+            (SocketSpec::Quic { .. }, Ok(opened)) => {
+                self.quic.handle_socket_open(id, opened);
+                self.tell(Event::Listening(opened.address));
+            }
+            (SocketSpec::Quic { .. }, Err(_)) => self.quic.handle_socket_gone(id),
+            (SocketSpec::Mdns { family, interface, .. }, Ok(_)) => {
+                let addresses = self.sockets.addresses(interface);
+                let link = crate::mdns::Link { socket: id, family, interface, addresses };
+                self.mdns.handle_link_up(now, link);
+            }
+            (SocketSpec::Mdns { .. }, Err(_)) => self.mdns.handle_link_down(now, id),
+        }
+        if let Err(kind) = result {
+            self.tell(Event::SocketFailed(spec, kind));
+        }
+    }
+
+    /// The machine slept for so long: what the LAN looks like is asked for anew. RFC 6762 §10.3.
+    pub fn handle_wake(&mut self, now: Now, slept: Duration) {
+        let now = self.clamp(now).mono;
+        tracing::info!(?slept, "woken");
+        self.mdns.handle_wake(now);
+    }
+
+    /// The answer to an [`Ask`](crate::Ask).
+    pub fn answer(&mut self, now: Now, answer: Answer) {
+        let now = self.clamp(now).mono;
+        match answer {
+            Answer::PairingRequest(token, reply) => self.pairing.answer_pairing_request(now, token, reply),
+            Answer::Paired(token, result) => self.pairing.answer_paired(now, token, result),
+            Answer::Rollback(token, result) => self.pairing.answer_rollback(now, token, result),
+            Answer::Store(token, reply) => self.store_answered(now, token, reply),
+        }
+    }
+
+    // ---- The application to the node ----
+
+    /// Connects to a paired peer, at the addresses that are known of it, unless a connection stands.
+    ///
+    /// # Errors
+    /// [`ConnectError::NotPaired`] and [`ConnectError::NoAddress`] at once; what fails later is an
+    /// [`Event::ConnectFailed`].
+    pub fn connect(&mut self, now: Now, peer: PeerId) -> Result<Dial, ConnectError> {
+        let now = self.clamp(now).mono;
+        if !self.pairing.is_loaded() {
+            return Err(ConnectError::NotReady);
+        }
+        let key = self.known_key(&peer).ok_or(ConnectError::NotPaired)?;
+        self.peers.connect(now, key)
+    }
+
+    /// Closes a connection once the peer has what was finished, or after 3 s.
+    pub fn close(&mut self, now: Now, conn: ConnId) {
+        let now = self.clamp(now).mono;
+        self.quic.close_gracefully(now, conn, CloseCode::Ok);
+    }
+
+    /// Opens a stream on a connection that [`Event::PeerConnected`] told of. The peer learns of it with its
+    /// first bytes, of which the label, at most 255 bytes, is a part. `key` comes back in
+    /// [`Ready::Stream`].
+    ///
+    /// # Errors
+    /// [`OpenError::Exhausted`] until the peer allows more: [`Ready::Streams`] tells.
+    pub fn open(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        direction: Direction,
+        label: &str,
+        key: u64,
+    ) -> Result<StreamId, OpenError> {
+        self.clamp(now);
+        self.quic.open(conn, direction, label, key)
+    }
+
+    /// One stream, to read and write.
+    ///
+    /// # Errors
+    /// [`Gone`] where both of its halves are done, or its connection is lost and was read to its end.
+    pub fn stream(&mut self, conn: ConnId, stream: StreamId) -> Result<StreamMut<'_>, Gone> {
+        self.stale = true;
+        self.quic.stream(conn, stream)
+    }
+
+    /// The verbs of pairing.
+    pub fn pairing(&mut self) -> PairingMut<'_> {
+        PairingMut { node: self }
+    }
+
+    /// What is known of peers.
+    pub fn peers(&mut self) -> PeersMut<'_> {
+        PeersMut { node: self }
+    }
+
+    /// Says goodbye on the LAN and closes every connection once what was finished is acknowledged, or after
+    /// 3 s. [`Node::is_drained`] tells when all is said.
+    pub fn shutdown(&mut self, now: Now) {
+        let now = self.clamp(now).mono;
+        self.shutting_down = true;
+        self.advertised = None;
+        self.mdns.withdraw_all(now);
+        self.mdns.stop_browse(now, &advertise::service_type(&self.config));
+        self.quic.close_all(now, CloseCode::Shutdown);
+    }
+
+    /// Whether a node that was shut down has nothing more to send.
+    pub fn is_drained(&self) -> bool {
+        self.shutting_down && self.out.is_empty() && self.mdns.is_drained() && self.quic.is_drained()
+    }
+
+    // ---- The node to the world ----
+
+    /// What to do next. Call until it says [`Output::Wait`]; `buf` is filled for [`Output::Transmit`] alone
+    /// and may be reused.
+    pub fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
+        let now = self.clamp_time(now);
+        if std::mem::take(&mut self.stale) {
+            self.route(now);
+        }
+        if let Some(request) = self.sockets.poll_request() {
+            return match request {
+                sockets::Request::Open(id, spec) => Output::Open(id, spec),
+                sockets::Request::Close(id) => Output::Close(id),
+            };
+        }
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        if let Some(ready) = self.poll_ready() {
+            return Output::Ready(ready);
+        }
+        if let Some(conn) = self.quic.poll_available() {
+            return Output::Ready(Ready::Streams { conn });
+        }
+        buf.clear();
+        if let Some(transmit) = self.mdns.poll_transmit(now.mono, buf) {
+            return Output::Transmit(transmit);
+        }
+        match self.quic.poll_transmit(now.mono, buf) {
+            crate::quic::Round::Transmit(transmit) => Output::Transmit(transmit),
+            crate::quic::Round::Over => Output::Yield,
+            crate::quic::Round::Idle => Output::Wait(self.deadline()),
+        }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        [
+            self.quic.poll_timeout(),
+            self.mdns.poll_timeout(),
+            self.pairing.poll_timeout(),
+            self.peers.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Time may arrive late, from another thread: it never goes back here.
+    fn clamp_time(&mut self, now: Now) -> Now {
+        self.latest = self.latest.max(now.mono);
+        Now { mono: self.latest, wall: now.wall }
+    }
+
+    /// For verbs that change something: the engines want to be heard after it.
+    fn clamp(&mut self, now: Now) -> Now {
+        self.stale = true;
+        self.clamp_time(now)
+    }
+
+    fn poll_ready(&mut self) -> Option<Ready> {
+        let (conn, stream, key, now) = self.quic.poll_ready()?;
+        Some(Ready::Stream { conn, stream, key, now })
+    }
+
+    fn tell(&mut self, event: Event) {
+        if matches!(event, Event::PeerDisconnected(..)) {
+            // What arrived before the end is told before it.
+            while let Some(ready) = self.poll_ready() {
+                self.out.push_back(Output::Ready(ready));
+            }
+        }
+        self.out.push_back(Output::Event(event));
+    }
+
+    /// The key that has a record under this name.
+    fn known_key(&self, peer: &PeerId) -> Option<PublicKey> {
+        self.pairing.record_for_id(peer).map(|record| record.peer)
+    }
+}

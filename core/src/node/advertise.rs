@@ -1,0 +1,156 @@
+//! A node as DNS-SD shows it, and the peers that DNS-SD shows: between the words of `mdns` and of `peers`.
+//!
+//! | TXT key | value |
+//! |---|---|
+//! | `txtvers` | `1` |
+//! | `fp` | the key's full fingerprint |
+//! | `name`, `os`, `ver` | as the metadata has them |
+//! | `pair` | `1` while a pairing code is shown |
+//!
+//! All of it can be read and forged by everyone on the LAN. RFC 6763 §6.
+
+use super::Node;
+use crate::config::Config;
+use crate::event::Event;
+use crate::id::{PeerId, PublicKey};
+use crate::mdns::{self, Instance, Label, Limits, Mdns, Service, ServiceType};
+use crate::peers::{Hints, Sighting};
+use crate::rng::Rng;
+use crate::wire::txt::{Txt, Value};
+use std::time::Instant;
+
+/// The version of the TXT record's keys. RFC 6763 §6.7.
+const TXT_VERSION: &str = "1";
+
+/// The keys that have a meaning here: the rest is the application's.
+const OWN_KEYS: [&str; 6] = ["txtvers", "fp", "name", "os", "ver", "pair"];
+
+/// The mDNS engine as a node's configuration wants it.
+pub(super) fn engine(config: &Config, rng: Rng) -> Mdns {
+    Mdns::new(Limits::from_config(config), rng)
+}
+
+/// What peers of this application publish.
+pub(super) fn service_type(config: &Config) -> ServiceType {
+    ServiceType::udp(&config.service)
+}
+
+impl Node {
+    /// Publishes this node, or what changed of it, once its port is known.
+    pub(super) fn advertise(&mut self, now: Instant) {
+        if self.shutting_down || !self.config.advertise.enabled {
+            return;
+        }
+        let Some(port) = self.sockets.quic_port() else { return };
+        let pairing = self.pairing.is_hosting();
+        if self.advertised != Some((port, pairing)) {
+            self.advertised = Some((port, pairing));
+            self.mdns.publish(now, service(&self.config, &self.own, port, pairing));
+        }
+    }
+
+    pub(super) fn route_mdns(&mut self, now: Instant, event: mdns::Event) {
+        match event {
+            mdns::Event::Found(instance) | mdns::Event::Updated(instance) => self.sighted(now, &instance),
+            mdns::Event::Lost { interface, instance, .. } => {
+                if let Some(id) = peer_id(&instance) {
+                    self.peers.handle_unsighted(id, interface);
+                }
+            }
+            mdns::Event::Conflict(_) => self.tell(Event::NameConflict),
+        }
+    }
+
+    /// Keeps the addresses of paired peers fresh, and asks for those that are not seen by their own names.
+    pub(super) fn follow(&mut self, now: Instant, peer: &PublicKey) {
+        let label = label(&peer.peer_id(self.config.peer_id));
+        let kind = service_type(&self.config);
+        if self.pairing.is_paired(peer) {
+            self.mdns.resolve(now, &kind, &label);
+        } else {
+            self.mdns.stop_resolve(now, &kind, &label);
+        }
+    }
+
+    /// A peer did not answer where it was announced: is it still there? RFC 6762 §10.4.
+    pub(super) fn doubt(&mut self, now: Instant, id: &PeerId) {
+        self.mdns.reconfirm(now, &service_type(&self.config), &label(id));
+    }
+
+    fn sighted(&mut self, now: Instant, instance: &Instance) {
+        // An instance whose name is no peer id is of some other use of the same service name.
+        let Some(id) = peer_id(&instance.name) else { return };
+        let sighting = Sighting { addresses: instance.addresses.clone(), hints: hints(&instance.txt) };
+        self.peers.handle_sighted(now, id, instance.interface, sighting);
+    }
+}
+
+fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Service {
+    let label = label(&own.peer_id(config.peer_id));
+    Service {
+        kind: service_type(config),
+        instance: label.clone(),
+        host: label,
+        port,
+        txt: txt(config, own, pairing),
+    }
+}
+
+fn label(id: &PeerId) -> Label {
+    Label::new(&id.to_string()).expect("a peer id has at most 53 characters, which are letters and digits")
+}
+
+fn peer_id(label: &Label) -> Option<PeerId> {
+    label.as_str()?.parse().ok()
+}
+
+fn txt(config: &Config, own: &PublicKey, pairing: bool) -> Txt {
+    let (advertise, metadata) = (&config.advertise, &config.metadata);
+    let fingerprint = own.fingerprint().to_string();
+    let hint = |shown: bool, key, value: &str| {
+        (shown && !value.is_empty()).then(|| (key, value.as_bytes().to_vec()))
+    };
+    let own_pairs = [
+        hint(true, "txtvers", TXT_VERSION),
+        hint(advertise.fingerprint, "fp", &fingerprint),
+        hint(advertise.name, "name", &metadata.name),
+        hint(advertise.os, "os", &metadata.os),
+        hint(advertise.version, "ver", &metadata.version),
+        hint(pairing, "pair", "1"),
+    ];
+    let extra = advertise.extra.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let pairs: Vec<(&str, Vec<u8>)> = own_pairs.into_iter().flatten().chain(extra).collect();
+    let values = pairs.iter().map(|(key, value)| (*key, Value::Octets(value)));
+    Txt::encode(values).expect("the configuration was checked, and its limits fit a TXT record")
+}
+
+/// What a peer says of itself; a value that is not as it should be says nothing.
+fn hints(txt: &Txt) -> Hints {
+    let text = |key: &str, most: usize| match txt.get(key) {
+        Some(Value::Octets(value)) if value.len() <= most => {
+            String::from_utf8(value.to_vec()).unwrap_or_default()
+        }
+        Some(_) | None => String::new(),
+    };
+    Hints {
+        fingerprint: text("fp", 52).parse().ok(),
+        name: text("name", crate::Metadata::MAX_NAME),
+        os: text("os", crate::Metadata::MAX_SHORT),
+        version: text("ver", crate::Metadata::MAX_SHORT),
+        pairing: text("pair", 1) == "1",
+        extra: extra(txt),
+    }
+}
+
+fn extra(txt: &Txt) -> Vec<(String, Vec<u8>)> {
+    let is_own = |key: &str| OWN_KEYS.iter().any(|own| own.eq_ignore_ascii_case(key));
+    let pairs = txt.pairs().filter_map(|(key, value)| {
+        let key = std::str::from_utf8(key).ok().filter(|key| !is_own(key))?;
+        let value = match value {
+            Value::Octets(value) => value.to_vec(),
+            Value::Present => Vec::new(),
+        };
+        Some((key.to_owned(), value))
+    });
+    pairs.collect()
+}

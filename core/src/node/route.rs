@@ -1,0 +1,274 @@
+//! Carries what one engine says to the engine, the application or the socket that it concerns: the only
+//! wiring between engines, which never know each other.
+
+use super::{Node, Target};
+use crate::ask::{Ask, StoreToken};
+use crate::config::Config;
+use crate::error::JoinError;
+use crate::event::{ConnectFailure, Event, PairedPeer};
+use crate::id::{ConnId, PeerId, PublicKey};
+use crate::io::{Now, Output};
+use crate::pairing::{self, NewSession, Pairing};
+use crate::peers::{self, Purpose};
+use crate::quic::{self, Alpn, Expect};
+use crate::rng::Rng;
+use crate::store::{PairRecord, PairState, StoreReply};
+use crate::wire::close::CloseCode;
+use crate::wire::control::{Control, State};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The pairing engine as a node's configuration wants it.
+pub(super) fn pairing_engine(config: &Config, own: PublicKey, rng: Rng) -> Pairing {
+    let settings = pairing::Settings {
+        own,
+        peer_id: config.peer_id,
+        metadata: config.metadata.clone(),
+        window: config.pairing_window,
+    };
+    Pairing::new(settings, rng)
+}
+
+impl Node {
+    /// Hears every engine until none has anything to say.
+    pub(super) fn route(&mut self, now: Now) {
+        let now = now.mono;
+        loop {
+            self.quic.poll_connections(now);
+            if let Some(event) = self.quic.poll_event() {
+                self.route_quic(now, event);
+            } else if let Some(event) = self.pairing.poll_event() {
+                self.route_pairing(now, event);
+            } else if let Some(event) = self.peers.poll_event() {
+                self.route_peers(now, event);
+            } else if let Some(event) = self.mdns.poll_event() {
+                self.route_mdns(now, event);
+            } else {
+                break;
+            }
+        }
+        self.advertise(now);
+    }
+
+    /// The store answered; once it has loaded, what follows from the records is known.
+    pub(super) fn store_answered(&mut self, now: Instant, token: StoreToken, reply: StoreReply) {
+        let was_loaded = self.pairing.is_loaded();
+        self.pairing.answer_store(now, token, reply);
+        if !was_loaded && self.pairing.is_loaded() {
+            let keys: BTreeSet<PublicKey> = self.pairing.records().map(|record| record.peer).collect();
+            for key in keys {
+                self.pairings_changed(now, &key);
+            }
+        }
+    }
+
+    fn route_quic(&mut self, now: Instant, event: quic::Event) {
+        match event {
+            quic::Event::Connected { conn, peer, .. } if peer == self.own => {
+                self.quic.close(now, conn, CloseCode::Protocol);
+            }
+            quic::Event::Connected { conn, alpn: Alpn::Data, peer, remote, dialled, .. } => {
+                self.data_connected(now, conn, peer, remote, dialled);
+            }
+            quic::Event::Connected { conn, alpn: Alpn::Pairing, peer, remote, dialled, exporter } => {
+                let session = NewSession { conn, exporter, peer, remote, dialled: None };
+                self.pairing_connected(now, session, dialled);
+            }
+            quic::Event::Frame { conn, frame } => {
+                if self.sessions.contains(&conn) {
+                    // Whoever sent `Open`, or anything else, is in the hands of the pairing engine now.
+                    self.quic.release(conn);
+                    self.pairing.handle_frame(now, conn, &frame);
+                } else {
+                    self.peers.handle_frame(conn, &frame);
+                }
+            }
+            quic::Event::MainEnded { conn } => {
+                if self.sessions.contains(&conn) {
+                    self.pairing.handle_finished(now, conn);
+                } else {
+                    self.peers.handle_main_ended(conn);
+                }
+            }
+            quic::Event::Lost { conn, cause } => {
+                // Whatever the cause says, no pairing record changes by it: anybody can forge one.
+                if self.sessions.remove(&conn) {
+                    self.pairing.handle_lost(now, conn);
+                } else {
+                    self.pairing.handle_data_lost(conn);
+                }
+                self.peers.handle_lost(now, conn, cause);
+            }
+        }
+    }
+
+    fn data_connected(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        peer: PublicKey,
+        remote: SocketAddr,
+        dialled: bool,
+    ) {
+        if !self.pairing.is_loaded() || self.shutting_down {
+            return self.quic.close(now, conn, CloseCode::NotReady);
+        }
+        // A dialler says hello only on the winner of its race.
+        if dialled && self.peers.handle_won(conn).is_none() {
+            return self.quic.close(now, conn, CloseCode::Duplicate);
+        }
+        if let Some(id) = self.pairing.impostor_of(&peer) {
+            self.tell(Event::IdentityMismatch(id, remote));
+            return self.quic.close(now, conn, CloseCode::Protocol);
+        }
+        let list = self.pairing.open_list(conn, peer);
+        self.peers.handle_connected(conn, peer, remote, dialled, list);
+    }
+
+    fn pairing_connected(&mut self, now: Instant, mut session: NewSession, dialled: bool) {
+        let conn = session.conn;
+        if self.shutting_down || !self.pairing.is_loaded() {
+            return self.quic.close(now, conn, CloseCode::NotReady);
+        }
+        if self.sessions.is_empty() {
+            self.met.clear();
+        }
+        if dialled {
+            let Some(Purpose::Pairing(pairing, _)) = self.peers.handle_won(conn) else {
+                return self.quic.close(now, conn, CloseCode::Duplicate);
+            };
+            session.dialled = Some(pairing);
+            self.met.insert(session.peer);
+            self.quic.release(conn);
+            self.peers.remember(now, &session.peer, session.remote);
+        }
+        self.sessions.insert(conn);
+        self.pairing.handle_session(now, session);
+    }
+
+    fn route_pairing(&mut self, now: Instant, event: pairing::Event) {
+        match event {
+            pairing::Event::Send { conn, frame } => self.quic.send_frame(now, conn, frame),
+            pairing::Event::SendLast { conn, frame } => {
+                self.quic.send_frame(now, conn, frame);
+                self.quic.finish(now, conn, CloseCode::Ok);
+            }
+            pairing::Event::Close { conn, code } => self.quic.close(now, conn, code),
+            pairing::Event::SendState { conn, list } => {
+                self.quic.send_frame(now, conn, Control::State(State { state: list }).encode().into_bytes());
+            }
+            pairing::Event::Ask(ask) => self.ask(ask),
+            pairing::Event::Tell(event) => {
+                if let Event::PairingEnded(pairing, _) = event {
+                    self.peers.cancel_pairing(pairing);
+                }
+                self.tell(event);
+            }
+            pairing::Event::PairedNow(peer) => {
+                self.pairings_changed(now, &peer);
+                // The dialler of a pairing dials the data protocol at once.
+                if self.met.remove(&peer) {
+                    self.peers.reach(now, peer);
+                }
+            }
+            pairing::Event::Unpaired(peer) => self.pairings_changed(now, &peer),
+            pairing::Event::Settle(peer) => {
+                self.pairings_changed(now, &peer);
+                self.peers.reach(now, peer);
+            }
+        }
+    }
+
+    /// The pairings with a key changed: its connections, and what may be dialled, follow.
+    fn pairings_changed(&mut self, now: Instant, peer: &PublicKey) {
+        let paired = |record: &&PairRecord| record.state == PairState::Paired;
+        let keys: BTreeSet<PublicKey> = self.pairing.records().filter(paired).map(|r| r.peer).collect();
+        self.peers.set_paired(keys);
+        self.follow(now, peer);
+        let mine = self.pairing.list_for(peer);
+        for conn in self.peers.links_to(peer) {
+            self.peers.handle_settled(now, conn, &mine);
+        }
+    }
+
+    fn route_peers(&mut self, now: Instant, event: peers::Event) {
+        match event {
+            peers::Event::Dial { dial, to, purpose } => {
+                let (alpn, expect) = match purpose {
+                    Purpose::Data(key) => (Alpn::Data, Expect::Key(key)),
+                    Purpose::Pairing(_, expect) => (Alpn::Pairing, expect),
+                };
+                let conn = self.quic.dial(now, to, alpn, expect);
+                self.peers.handle_tried(now, dial, conn);
+            }
+            peers::Event::Hangup { conn, code } => self.quic.close(now, conn, code),
+            peers::Event::Say { conn, frame } => self.quic.send_frame(now, conn, frame.into_bytes()),
+            peers::Event::Leave { conn, code } => self.quic.finish(now, conn, code),
+            peers::Event::List { conn, peer, list } => {
+                self.pairing.handle_list(now, conn, peer, list);
+                // What the list brought about is said before anything is concluded from it.
+                while let Some(event) = self.pairing.poll_event() {
+                    self.route_pairing(now, event);
+                }
+                let mine = self.pairing.list_for(&peer);
+                self.peers.handle_settled(now, conn, &mine);
+            }
+            peers::Event::Admit { conn } => self.quic.admit(now, conn),
+            peers::Event::PairingUnreachable { pairing, failure } => {
+                self.pairing.handle_dial_failed(now, pairing, failure);
+            }
+            peers::Event::Tell(event) => {
+                if let Event::ConnectFailed(id, ConnectFailure::TimedOut) = event {
+                    self.doubt(now, &id);
+                }
+                self.tell(event);
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.out.push_back(Output::Ask(ask));
+    }
+
+    /// Whom a joiner dials, and whom it takes him for.
+    pub(super) fn whom_to_join(
+        &self,
+        target: &Target,
+    ) -> Result<(Expect, Option<PeerId>, Vec<SocketAddr>), JoinError> {
+        let peer = match target {
+            Target::At(addresses) if addresses.is_empty() => return Err(JoinError::NoAddress),
+            Target::At(addresses) => return Ok((Expect::Anyone, None, addresses.clone())),
+            Target::Peer(id) => *id,
+            Target::Any => self.only_peer_pairing()?,
+        };
+        let addresses = self.peers.addresses_of(&peer);
+        if addresses.is_empty() {
+            return Err(JoinError::NoAddress);
+        }
+        Ok((Expect::Id(peer), Some(peer), addresses))
+    }
+
+    fn only_peer_pairing(&self) -> Result<PeerId, JoinError> {
+        let all = self.peers.discovered();
+        let pairing: Vec<PeerId> = all.iter().filter(|peer| peer.pairing).map(|peer| peer.id).collect();
+        match pairing[..] {
+            [] => Err(JoinError::NobodyPairing),
+            [only] => Ok(only),
+            _ => Err(JoinError::Several(pairing)),
+        }
+    }
+
+    pub(super) fn paired_peers(&self) -> Vec<PairedPeer> {
+        let paired = self.pairing.records().filter(|record| record.state == PairState::Paired);
+        paired
+            .map(|record| PairedPeer {
+                pair_id: record.pair_id,
+                id: record.peer.peer_id(self.config.peer_id),
+                key: record.peer,
+                metadata: record.metadata.clone(),
+                replaces: record.replaces.clone(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,227 @@
+//! Which sockets must exist, from the interfaces that there are.
+//!
+//! QUIC has one for each IP version, both on one port, since an SRV record has room for one. mDNS has one
+//! for each usable interface and IP version.
+
+use crate::config::Interfaces;
+use crate::id::SocketId;
+use crate::io::{Family, Interface, InterfaceAddr, Opened, SocketSpec};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+/// What the driver shall do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Open(SocketId, SocketSpec),
+    Close(SocketId),
+}
+
+/// The sockets and the interfaces that they follow from.
+pub(super) struct Sockets {
+    allowed: Interfaces,
+    /// The interfaces that are in use.
+    interfaces: Vec<Interface>,
+    sockets: BTreeMap<SocketId, Socket>,
+    next: u32,
+    /// What was asked for, then what the first QUIC socket got.
+    port: u16,
+    requests: VecDeque<Request>,
+}
+
+struct Socket {
+    spec: SocketSpec,
+    open: bool,
+}
+
+impl Sockets {
+    /// Asks for QUIC's IPv4 socket; IPv6 follows when its port is known.
+    pub(super) fn new(allowed: Interfaces, port: u16) -> Self {
+        let mut sockets = Self {
+            allowed,
+            interfaces: Vec::new(),
+            sockets: BTreeMap::new(),
+            next: 0,
+            port,
+            requests: VecDeque::new(),
+        };
+        sockets.open(SocketSpec::Quic { family: Family::V4, port });
+        sockets
+    }
+
+    /// The whole list of interfaces. Returns the sockets that are gone.
+    pub(super) fn handle_interfaces(&mut self, list: &[Interface]) -> Vec<SocketId> {
+        self.interfaces = list.iter().filter(|i| self.allowed.allow(i)).cloned().collect();
+        let wanted: Vec<SocketSpec> = self.interfaces.iter().flat_map(mdns_specs).collect();
+        let is_stale = |spec: &SocketSpec| matches!(spec, SocketSpec::Mdns { .. }) && !wanted.contains(spec);
+        let stale: Vec<SocketId> =
+            self.sockets.iter().filter(|(_, socket)| is_stale(&socket.spec)).map(|(id, _)| *id).collect();
+        for id in &stale {
+            self.sockets.remove(id);
+            self.requests.push_back(Request::Close(*id));
+        }
+        for spec in wanted {
+            self.ensure(spec);
+        }
+        // One that failed is tried again when something changed.
+        self.ensure_quic();
+        stale
+    }
+
+    /// A socket was opened, or failed. What it was for; `None` for one that is no longer wanted.
+    pub(super) fn handle_socket(&mut self, id: SocketId, opened: Option<&Opened>) -> Option<SocketSpec> {
+        let socket = self.sockets.get_mut(&id)?;
+        let spec = socket.spec;
+        match opened {
+            Some(opened) => {
+                socket.open = true;
+                if matches!(spec, SocketSpec::Quic { .. }) {
+                    self.port = opened.address.port();
+                }
+            }
+            None => {
+                self.sockets.remove(&id);
+            }
+        }
+        if matches!(spec, SocketSpec::Quic { family: Family::V4, .. }) {
+            self.ensure(SocketSpec::Quic { family: Family::V6, port: self.port });
+        }
+        Some(spec)
+    }
+
+    pub(super) fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// What a socket is for.
+    pub(super) fn spec(&self, id: SocketId) -> Option<SocketSpec> {
+        self.sockets.get(&id).map(|socket| socket.spec)
+    }
+
+    /// The port that QUIC listens on, once it is known.
+    pub(super) fn quic_port(&self) -> Option<u16> {
+        let is_quic = |s: &Socket| s.open && matches!(s.spec, SocketSpec::Quic { .. });
+        self.sockets.values().any(is_quic).then_some(self.port)
+    }
+
+    /// The addresses of an interface in use.
+    pub(super) fn addresses(&self, interface: u32) -> Vec<InterfaceAddr> {
+        let found = self.interfaces.iter().find(|i| i.index == interface);
+        found.map(|i| i.addresses.clone()).unwrap_or_default()
+    }
+
+    /// The open mDNS sockets and their interfaces.
+    pub(super) fn mdns(&self) -> impl Iterator<Item = (SocketId, u32)> {
+        self.sockets.iter().filter(|(_, socket)| socket.open).filter_map(|(id, socket)| match socket.spec {
+            SocketSpec::Mdns { interface, .. } => Some((*id, interface)),
+            SocketSpec::Quic { .. } => None,
+        })
+    }
+
+    /// Whether datagrams that came in on an interface are heard. Where the operating system does not tell
+    /// the interface, they are.
+    pub(super) fn hears(&self, interface: Option<u32>) -> bool {
+        match (&self.allowed, interface) {
+            (Interfaces::All, _) | (_, None) => true,
+            (Interfaces::Named(_), Some(index)) => self.interfaces.iter().any(|i| i.index == index),
+        }
+    }
+
+    fn ensure_quic(&mut self) {
+        let has =
+            |family| move |s: &Socket| matches!(s.spec, SocketSpec::Quic { family: f, .. } if f == family);
+        if !self.sockets.values().any(has(Family::V4)) {
+            self.open(SocketSpec::Quic { family: Family::V4, port: self.port });
+        } else if !self.sockets.values().any(has(Family::V6)) && self.quic_port().is_some() {
+            self.open(SocketSpec::Quic { family: Family::V6, port: self.port });
+        }
+    }
+
+    fn ensure(&mut self, spec: SocketSpec) {
+        if !self.sockets.values().any(|socket| socket.spec == spec) {
+            self.open(spec);
+        }
+    }
+
+    fn open(&mut self, spec: SocketSpec) {
+        let id = SocketId(self.next);
+        self.next += 1;
+        self.sockets.insert(id, Socket { spec, open: false });
+        self.requests.push_back(Request::Open(id, spec));
+    }
+}
+
+/// At most one socket for each IP version that the interface has an address of.
+fn mdns_specs(interface: &Interface) -> impl Iterator<Item = SocketSpec> {
+    let index = interface.index;
+    let v4 = interface.addresses.iter().map(|a| a.ip).find(IpAddr::is_ipv4);
+    // Link-local is what the group's scope is. RFC 6762 §11, RFC 4007 §6.
+    let v6s = || interface.addresses.iter().map(|a| a.ip).filter(IpAddr::is_ipv6);
+    let v6 = v6s().find(is_link_local).or_else(|| v6s().next());
+    let spec =
+        move |source: IpAddr| SocketSpec::Mdns { family: Family::of(source), interface: index, source };
+    v4.into_iter().chain(v6).map(spec)
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, index: u32, ips: &[&str]) -> Interface {
+        let addresses = ips.iter().map(|ip| InterfaceAddr { ip: ip.parse().unwrap(), prefix: 24 }).collect();
+        Interface { name: name.into(), index, loopback: name == "lo", addresses }
+    }
+
+    fn requests(sockets: &mut Sockets) -> Vec<Request> {
+        std::iter::from_fn(|| sockets.poll_request()).collect()
+    }
+
+    fn opened(address: &str) -> Opened {
+        Opened { address: address.parse().unwrap(), gso_segments: 1 }
+    }
+
+    #[test]
+    fn ipv6_is_opened_on_the_port_that_ipv4_got() {
+        let mut sockets = Sockets::new(Interfaces::All, 0);
+        let v4 = SocketSpec::Quic { family: Family::V4, port: 0 };
+        assert_eq!(requests(&mut sockets), [Request::Open(SocketId(0), v4)]);
+        sockets.handle_socket(SocketId(0), Some(&opened("0.0.0.0:7777")));
+        let v6 = SocketSpec::Quic { family: Family::V6, port: 7777 };
+        assert_eq!(requests(&mut sockets), [Request::Open(SocketId(1), v6)]);
+        assert_eq!(sockets.quic_port(), Some(7777));
+    }
+
+    #[test]
+    fn a_host_without_ipv4_still_gets_ipv6() {
+        let mut sockets = Sockets::new(Interfaces::All, 5223);
+        requests(&mut sockets);
+        sockets.handle_socket(SocketId(0), None);
+        let v6 = SocketSpec::Quic { family: Family::V6, port: 5223 };
+        assert_eq!(requests(&mut sockets), [Request::Open(SocketId(1), v6)]);
+    }
+
+    #[test]
+    fn each_interface_has_one_mdns_socket_for_each_family_and_loses_them_with_its_addresses() {
+        let mut sockets = Sockets::new(Interfaces::All, 0);
+        requests(&mut sockets);
+        let eth = interface("eth0", 2, &["192.0.2.1", "2001:db8::1", "fe80::1"]);
+        assert_eq!(sockets.handle_interfaces(&[eth, interface("lo", 1, &["127.0.0.1"])]), []);
+        let v4 = SocketSpec::Mdns { family: Family::V4, interface: 2, source: "192.0.2.1".parse().unwrap() };
+        let v6 = SocketSpec::Mdns { family: Family::V6, interface: 2, source: "fe80::1".parse().unwrap() };
+        let (a, b) = (SocketId(1), SocketId(2));
+        assert_eq!(requests(&mut sockets), [Request::Open(a, v4), Request::Open(b, v6)]);
+        assert_eq!(sockets.handle_interfaces(&[]), [a, b]);
+        assert_eq!(requests(&mut sockets), [Request::Close(a), Request::Close(b)]);
+    }
+
+    #[test]
+    fn with_named_interfaces_no_other_is_heard() {
+        let mut sockets = Sockets::new(Interfaces::Named(vec!["lo".into()]), 0);
+        sockets
+            .handle_interfaces(&[interface("eth0", 2, &["192.0.2.1"]), interface("lo", 1, &["127.0.0.1"])]);
+        assert!(sockets.hears(Some(1)) && sockets.hears(None) && !sockets.hears(Some(2)));
+    }
+}
