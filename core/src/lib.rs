@@ -71,6 +71,9 @@ mod code;
 mod config;
 pub mod error;
 mod event;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod identity;
 mod io;
