@@ -1,0 +1,295 @@
+//! The node's attendant: brings events to queues, streams to their slots, outcomes to who awaits them.
+//!
+//! Lives behind the node's lock. It holds no handle, so that what nobody took keeps no node alive.
+
+mod streams;
+
+use crate::events::{self, MAX_QUEUED_EVENTS};
+use crate::machine::Attendant;
+use crate::pairing::Outcome;
+use crate::promise::Promise;
+use crate::queue::Queue;
+use crate::shared::{Handle, Shared, add_waker};
+use crate::slot::Slot;
+use crate::store::StoreError;
+use crate::{DialError, StartError};
+use handfast_core::ask::{PairedToken, PairingRequest, PairingRequestToken, RollbackToken, StoreToken};
+use handfast_core::error::HookFailed;
+use handfast_core::store::StoreRequest;
+use handfast_core::{
+    Answer, Ask, ConnId, ConnectedPeer, Direction, Event, Node, Now, PairId, PairedPeer, PairingId, PeerId,
+    Ready,
+};
+use slab::Slab;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+/// How many streams wait for [`Node::accept`](crate::Node::accept), or for a manager's hook. Further ones
+/// are refused with the code 0x11.
+pub const MAX_UNACCEPTED_STREAMS: usize = 4096;
+
+/// The lock of a node.
+pub(crate) type NodeShared = Shared<Node, Desk>;
+/// A handle of a node.
+pub(crate) type NodeHandle = Handle<Node, Desk>;
+
+/// What a manager's task is told, in order.
+pub(crate) enum Call {
+    Event(Event),
+    PairingRequest(PairingRequestToken, PairingRequest),
+    Paired(PairedToken, PairedPeer),
+    Rollback(RollbackToken, PairId),
+    Stream(Arrival),
+}
+
+/// What the store's task is asked.
+pub(crate) type StoreCall = (StoreToken, StoreRequest);
+
+/// A stream that a peer opened and that nobody has taken.
+pub(crate) struct Arrival {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) key: u64,
+    pub(crate) peer: PeerId,
+    pub(crate) label: String,
+    pub(crate) direction: Direction,
+}
+
+/// See the module.
+pub(crate) struct Desk {
+    /// By key minus one: the core says 0 where it was told none.
+    slots: Slab<Arc<Slot>>,
+    /// The peers of the connections that stand, and who waits to open a stream there.
+    conns: BTreeMap<ConnId, Conn>,
+    dials: Vec<(PeerId, Promise<Result<ConnectedPeer, DialError>>)>,
+    pairings: BTreeMap<PairingId, Promise<Outcome>>,
+    arrivals: VecDeque<Arrival>,
+    accepters: Vec<Waker>,
+    listeners: Vec<Weak<Queue<Event>>>,
+    hooks: Option<Arc<Queue<Call>>>,
+    store: Arc<Queue<StoreCall>>,
+    start: Start,
+    /// Answers that need no application; given once the machine is idle.
+    answers: Vec<Answer>,
+    stopped: bool,
+}
+
+struct Conn {
+    peer: PeerId,
+    openers: Vec<Waker>,
+}
+
+/// Whether the node has started: its sockets were asked for and its store has answered.
+struct Start {
+    promise: Option<Promise<Result<(), StartError>>>,
+    asked: usize,
+    idle: bool,
+}
+
+impl Desk {
+    /// A desk, the queue of the store's task, and that of the manager's, if there is one.
+    #[expect(clippy::type_complexity, reason = "three things, named where they are taken apart")]
+    pub(crate) fn new(
+        managed: bool,
+        started: Promise<Result<(), StartError>>,
+    ) -> (Self, Arc<Queue<StoreCall>>, Option<Arc<Queue<Call>>>) {
+        let store = Arc::new(Queue::default());
+        let hooks = managed.then(|| Arc::new(Queue::default()));
+        let desk = Self {
+            slots: Slab::new(),
+            conns: BTreeMap::new(),
+            dials: Vec::new(),
+            pairings: BTreeMap::new(),
+            arrivals: VecDeque::new(),
+            accepters: Vec::new(),
+            listeners: Vec::new(),
+            hooks: hooks.clone(),
+            store: Arc::clone(&store),
+            start: Start { promise: Some(started), asked: 0, idle: false },
+            answers: Vec::new(),
+            stopped: false,
+        };
+        (desk, store, hooks)
+    }
+
+    pub(crate) fn await_dial(&mut self, peer: PeerId, promise: Promise<Result<ConnectedPeer, DialError>>) {
+        self.dials.push((peer, promise));
+    }
+
+    /// Nobody awaits that dial any longer.
+    pub(crate) fn forget_dial(&mut self, promise: &Promise<Result<ConnectedPeer, DialError>>) {
+        self.dials.retain(|(_, other)| !other.is(promise));
+    }
+
+    pub(crate) fn await_pairing(&mut self, id: PairingId, promise: Promise<Outcome>) {
+        self.pairings.insert(id, promise);
+    }
+
+    /// Nobody awaits that pairing any longer.
+    pub(crate) fn forget_pairing(&mut self, id: PairingId) {
+        self.pairings.remove(&id);
+    }
+
+    /// A queue that gets every event from here on, while the caller keeps it.
+    pub(crate) fn subscribe(&mut self) -> Arc<Queue<Event>> {
+        let queue = Arc::new(Queue::default());
+        if self.stopped {
+            queue.close();
+        } else {
+            self.listeners.push(Arc::downgrade(&queue));
+        }
+        queue
+    }
+
+    /// The next stream that nobody has taken; `None` once the node is stopped.
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
+        if let Some(arrival) = self.arrivals.pop_front() {
+            return Poll::Ready(Some(arrival));
+        }
+        if self.stopped {
+            return Poll::Ready(None);
+        }
+        add_waker(&mut self.accepters, cx.waker());
+        Poll::Pending
+    }
+
+    /// The store answered a question; `failure` is why it could not.
+    pub(crate) fn stored(&mut self, failure: Option<StoreError>) -> Option<Waker> {
+        self.start.asked -= 1;
+        match failure {
+            Some(error) => self.start.promise.take().and_then(|promise| promise.keep(Err(error.into()))),
+            None => self.start_if_ready(),
+        }
+    }
+
+    fn start_if_ready(&mut self) -> Option<Waker> {
+        if !self.start.idle || self.start.asked > 0 {
+            return None;
+        }
+        self.start.promise.take().and_then(|promise| promise.keep(Ok(())))
+    }
+
+    fn connected(&mut self, peer: &ConnectedPeer, wakers: &mut Vec<Waker>) {
+        self.conns.insert(peer.conn, Conn { peer: peer.id, openers: Vec::new() });
+        for (_, promise) in self.dials.extract_if(.., |(id, _)| peer.key.is_named(id)) {
+            wakers.extend(promise.keep(Ok(peer.clone())));
+        }
+    }
+
+    fn settle(&mut self, node: &mut Node, event: &Event, wakers: &mut Vec<Waker>) {
+        match event {
+            Event::PeerConnected(peer) => self.connected(peer, wakers),
+            Event::PeerDisconnected(conn, ..) => self.disconnected(node, *conn, wakers),
+            Event::ConnectFailed(peer, why) => {
+                for (_, promise) in self.dials.extract_if(.., |(id, _)| id == peer) {
+                    wakers.extend(promise.keep(Err(DialError::Failed(*why))));
+                }
+            }
+            Event::PairingEnded(id, result) => {
+                if let Some(promise) = self.pairings.remove(id) {
+                    wakers.extend(promise.keep(result.clone().map_err(Some)));
+                }
+            }
+            // The other events await nobody.
+            _ => {}
+        }
+    }
+}
+
+impl Attendant<Node> for Desk {
+    fn ready(&mut self, node: &mut Node, ready: Ready, wakers: &mut Vec<Waker>) {
+        match ready {
+            Ready::Stream { conn, stream, key, now } => self.moved(node, conn, stream, key, now, wakers),
+            Ready::Streams { conn } => {
+                if let Some(conn) = self.conns.get_mut(&conn) {
+                    wakers.append(&mut conn.openers);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, node: &mut Node, event: Event, wakers: &mut Vec<Waker>) {
+        self.settle(node, &event, wakers);
+        self.listeners.retain(|listener| match listener.upgrade() {
+            Some(queue) => {
+                wakers.extend(events::push(&queue, event.clone()));
+                true
+            }
+            None => false,
+        });
+        if let Some(hooks) = &self.hooks {
+            let spare = |call: &Call| matches!(call, Call::Event(Event::PeerUpdated(_)));
+            let may_drop = |call: &Call| matches!(call, Call::Event(_));
+            wakers.extend(hooks.push_bounded(Call::Event(event), MAX_QUEUED_EVENTS, spare, may_drop));
+        }
+    }
+
+    fn ask(&mut self, ask: Ask, wakers: &mut Vec<Waker>) {
+        let call = match ask {
+            Ask::Store(token, request) => {
+                self.start.asked += 1;
+                wakers.extend(self.store.push((token, request)));
+                return;
+            }
+            Ask::PairingRequest(token, request) => Call::PairingRequest(token, request),
+            Ask::Paired(token, peer) => Call::Paired(token, peer),
+            Ask::Rollback(token, pairing) => Call::Rollback(token, pairing),
+        };
+        match (&self.hooks, call) {
+            (Some(hooks), call) => wakers.extend(hooks.push(call)),
+            (None, call) => self.answers.extend(default_answer(call)),
+        }
+    }
+
+    fn idle(&mut self, node: &mut Node, now: Now, wakers: &mut Vec<Waker>) -> bool {
+        self.start.idle = true;
+        wakers.extend(self.start_if_ready());
+        let answered = !self.answers.is_empty();
+        for answer in self.answers.drain(..) {
+            node.answer(now, answer);
+        }
+        answered
+    }
+
+    fn stopped(&mut self, wakers: &mut Vec<Waker>) {
+        self.stopped = true;
+        for (_, slot) in &self.slots {
+            let mut state = slot.lock();
+            state.gone = true;
+            state.more = false;
+            state.end.get_or_insert(Err(handfast_core::error::ReadError::Gone));
+            wakers.extend(state.reader.take());
+            wakers.extend(state.writer.take());
+        }
+        for (_, promise) in self.dials.drain(..) {
+            wakers.extend(promise.keep(Err(DialError::Stopped)));
+        }
+        for (_, promise) in std::mem::take(&mut self.pairings) {
+            wakers.extend(promise.keep(Err(None)));
+        }
+        if let Some(promise) = self.start.promise.take() {
+            wakers.extend(promise.keep(Err(StartError::Stopped)));
+        }
+        for conn in self.conns.values_mut() {
+            wakers.append(&mut conn.openers);
+        }
+        for listener in self.listeners.drain(..) {
+            wakers.extend(listener.upgrade().and_then(|queue| queue.close()));
+        }
+        wakers.extend(self.hooks.as_ref().and_then(|hooks| hooks.close()));
+        wakers.extend(self.store.close());
+        wakers.append(&mut self.accepters);
+    }
+}
+
+/// What is answered where there is no manager.
+fn default_answer(call: Call) -> Option<Answer> {
+    match call {
+        Call::PairingRequest(token, _) => {
+            Some(Answer::PairingRequest(token, handfast_core::ask::PairingReply::Reject))
+        }
+        Call::Paired(token, _) => Some(Answer::Paired(token, Ok::<(), HookFailed>(()))),
+        Call::Rollback(token, _) => Some(Answer::Rollback(token, Ok(()))),
+        Call::Event(_) | Call::Stream(_) => None,
+    }
+}

@@ -1,0 +1,57 @@
+//! What every driver of Handfast shares: the loop that drives a node, the handles that an application holds,
+//! and the hooks that it is told by.
+//!
+//! Names no runtime. A driver implements [`Runtime`] and the I/O traits of its runtime on two stream types,
+//! and exports both under its own name; applications depend on a driver, not on this crate.
+//!
+//! One node is one task on one core, all its connections in it. Handles reach it through one lock and never
+//! transmit themselves: they poke the loop.
+
+mod bind;
+mod clock;
+mod connection;
+mod crypto;
+mod desk;
+mod events;
+mod handle;
+mod hooks;
+mod incoming;
+mod interfaces;
+mod keeper;
+mod machine;
+mod manager;
+mod pairing;
+mod promise;
+mod queue;
+mod runtime;
+mod shared;
+mod shell;
+mod slot;
+mod socket;
+mod store;
+mod stream;
+
+pub use bind::open as open_socket;
+pub use connection::Connection;
+pub use crypto::{entropy, new_identity};
+pub use desk::MAX_UNACCEPTED_STREAMS;
+pub use events::{Events, MAX_QUEUED_EVENTS};
+pub use handfast_core as core;
+pub use handfast_core::error;
+pub use handfast_core::{
+    Advertise, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Direction, DisconnectReason,
+    DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata, PairId, PairedPeer,
+    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, PublicKey, ServiceName, Source, StreamId,
+    Target,
+};
+pub use handle::{Builder, DialError, Node, Peer, StartError};
+pub use incoming::Incoming;
+pub use machine::{Attendant, Machine};
+pub use manager::{HookFuture, P2PManager};
+pub use pairing::{Hosting, HostingError, JoiningError, PairingPrompt};
+pub use runtime::{First, Runtime, Socket, Timer, Watch};
+pub use shell::SHUTDOWN_LIMIT;
+#[cfg(feature = "redb")]
+pub use store::redb::RedbStore;
+pub use store::{MemoryStore, Store, StoreError};
+pub use stream::{RawRecv, RawSend, read_error, write_error};

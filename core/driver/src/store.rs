@@ -1,0 +1,88 @@
+//! Where a node keeps its pairings.
+//!
+//! A store is asked blocking questions, one at a time, on threads where that hurts nobody. It never learns
+//! what a record means.
+
+#[cfg(feature = "redb")]
+pub(crate) mod redb;
+
+use handfast_core::PairId;
+use handfast_core::store::PairRecord;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Durable records of pairing.
+///
+/// The calls block, come one at a time, and run on the runtime's pool for blocking work. A record holds a
+/// secret: keep the file readable by its owner alone.
+pub trait Store: Send + Sync + 'static {
+    /// Every record, in any order. Asked at the start, and after a failed write.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the records cannot be read, all of them: a part is never passed off as the whole.
+    fn load(&self) -> Result<Vec<PairRecord>, StoreError>;
+
+    /// Writes `put`, replacing records of the same id, and deletes `delete`, where ids that are not there
+    /// are no error: all or nothing, and durable when it returns.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it may not have happened.
+    fn write(&self, put: &[PairRecord], delete: &[PairId]) -> Result<(), StoreError>;
+}
+
+/// Why a store failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// What is stored cannot be read. Nothing is overwritten.
+    #[error("the store is damaged")]
+    Corrupt,
+    /// Another process has it open.
+    #[error("the store is in use by another process")]
+    InUse,
+    /// The file system failed: a full disk, a missing permission.
+    #[error("the store failed: {0}")]
+    Io(#[from] io::Error),
+    /// A newer version of this library wrote it.
+    #[error("the store was written by a newer version (format {found}, this one reads up to {known})")]
+    Newer {
+        /// The format that was found.
+        found: u16,
+        /// The newest format that this version reads.
+        known: u16,
+    },
+    /// The store's own code panicked.
+    #[error("the store panicked")]
+    Panicked,
+}
+
+/// A store that forgets everything with its last clone: for tests, and for nodes that pair anew each time.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Vec<PairRecord>>>);
+
+impl MemoryStore {
+    /// A store that holds these records.
+    pub fn with(records: Vec<PairRecord>) -> Self {
+        Self(Arc::new(Mutex::new(records)))
+    }
+
+    /// What it holds.
+    pub fn records(&self) -> Vec<PairRecord> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Store for MemoryStore {
+    fn load(&self) -> Result<Vec<PairRecord>, StoreError> {
+        Ok(self.records())
+    }
+
+    fn write(&self, put: &[PairRecord], delete: &[PairId]) -> Result<(), StoreError> {
+        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.retain(|old| {
+            !delete.contains(&old.pair_id) && !put.iter().any(|new| new.pair_id == old.pair_id)
+        });
+        records.extend_from_slice(put);
+        Ok(())
+    }
+}
