@@ -1,0 +1,131 @@
+use super::*;
+use handfast_core::store::{PairSecret, PairState, Role};
+use std::collections::BTreeSet;
+
+fn record(n: u8, state: PairState) -> PairRecord {
+    let key = |n: u8| Identity::from_entropy([n; 32]).public_key();
+    let secret = PairSecret::from_bytes([n; 32]);
+    PairRecord::new(PairId::from_bytes([n; 32]), Role::Host, key(n), key(200), secret, state)
+}
+
+fn file() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    (folder, path)
+}
+
+#[test]
+fn an_identity_and_its_records_survive_a_restart() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    let own = store.identity().fingerprint();
+    store.write(&[record(1, PairState::Hook), record(2, PairState::Paired)], &[]).unwrap();
+    store.write(&[record(1, PairState::Paired)], &[PairId::from_bytes([2; 32])]).unwrap();
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(store.identity().fingerprint(), own);
+    assert_eq!(store.load().unwrap(), [record(1, PairState::Paired)]);
+}
+
+#[test]
+fn two_stores_have_two_identities() {
+    let ((_a, a), (_b, b)) = (file(), file());
+    let own = |path| RedbStore::open(path).unwrap().identity().fingerprint();
+    assert_ne!(own(&a), own(&b));
+}
+
+#[test]
+fn to_delete_what_is_not_there_is_no_error() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    store.write(&[], &[PairId::from_bytes([9; 32])]).unwrap();
+    assert_eq!(store.load().unwrap(), []);
+}
+
+#[test]
+fn a_store_that_is_open_is_in_use() {
+    let (_folder, path) = file();
+    let _store = RedbStore::open(&path).unwrap();
+    assert!(matches!(RedbStore::open(&path), Err(StoreError::InUse)));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    for name in ["format", "records"] {
+        let (_folder, path) = file();
+        let store = RedbStore::open(&path).unwrap();
+        let write = store.database.begin_write().unwrap();
+        write.open_table(META).unwrap().insert(name, 1000).unwrap();
+        write.commit().unwrap();
+        drop(store);
+        assert!(matches!(RedbStore::open(&path), Err(StoreError::Newer { found: 1000, known: 1 })));
+    }
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_as_it_is() {
+    for bytes in [&b""[..], b"not a store", &[0; 100_000]] {
+        let (_folder, path) = file();
+        fs::write(&path, bytes).unwrap();
+        assert!(matches!(RedbStore::open(&path), Err(StoreError::Corrupt)));
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}
+
+#[test]
+fn a_store_without_a_sound_key_is_refused_and_gets_no_new_one() {
+    for key in [None, Some(&b"no key"[..])] {
+        let (_folder, path) = file();
+        let store = RedbStore::open(&path).unwrap();
+        let write = store.database.begin_write().unwrap();
+        match key {
+            None => drop(write.open_table(IDENTITY).unwrap().remove("pkcs8").unwrap()),
+            Some(key) => drop(write.open_table(IDENTITY).unwrap().insert("pkcs8", key).unwrap()),
+        }
+        write.commit().unwrap();
+        drop(store);
+        for _ in 0..2 {
+            assert!(matches!(RedbStore::open(&path), Err(StoreError::Corrupt)));
+        }
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_anywhere_says_so_or_is_still_right() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    let own = store.identity().fingerprint();
+    store.write(&[record(1, PairState::Paired)], &[]).unwrap();
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let mut refused = 0;
+    // The file's head, and the places where something is stored, both thinned out.
+    let stored: Vec<_> = whole.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(at, _)| at).collect();
+    let spread = stored.iter().copied().step_by(stored.len() / 100 + 1);
+    let places: BTreeSet<usize> = (0..64).step_by(3).chain(spread).collect();
+    for at in places {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        fs::write(&path, &bytes).unwrap();
+        match RedbStore::open(&path).and_then(|store| Ok((store.identity().fingerprint(), store.load()?))) {
+            Ok(found) => assert_eq!(found, (own, vec![record(1, PairState::Paired)]), "byte {at}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 10, "the damage was noticed {refused} times");
+    for len in [1, 100, 4096, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..len]).unwrap();
+        let refused = RedbStore::open(&path).expect_err("half a store");
+        assert!(matches!(refused, StoreError::Corrupt), "cut to {len} bytes: {refused:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_the_file_and_no_draft_stays() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, path) = file();
+    let _store = RedbStore::open(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
