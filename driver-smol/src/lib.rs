@@ -1,0 +1,43 @@
+//! Handfast on smol: find the user's other devices, pair once, then fast private byte streams.
+//!
+//! ```no_run
+//! use handfast_smol::{Config, Node, ServiceName, Target, new_identity};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new(ServiceName::new("my-notes")?);
+//! let node = Node::builder(config, new_identity()?).start().await?;
+//!
+//! // Once: show a code here, type it on the other device.
+//! let hosting = node.pair_host(Target::Any)?;
+//! println!("type {} on the other device", hosting.code());
+//! let peer = hosting.outcome().await?;
+//!
+//! // From then on:
+//! let connection = node.connect(peer.id).await?;
+//! let mut stream = connection.open_uni("note").await?;
+//! stream.write_all(b"hello").await?;
+//! stream.finish()?;
+//! stream.delivered().await?;
+//! node.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A node is one task: it is started and used within smol's global executor. The twin crate for
+//! tokio has the same names.
+
+mod runtime;
+mod stream;
+
+pub use handfast_driver::*;
+pub use runtime::Runtime;
+pub use stream::{RecvStream, SendStream};
+
+/// A node on smol.
+pub type Node = handfast_driver::Node<Runtime>;
+/// Builds a node on smol.
+pub type Builder = handfast_driver::Builder<Runtime>;
+/// A connection on smol.
+pub type Connection = handfast_driver::Connection<Runtime>;
+/// A stream that a peer opened, on smol.
+pub type Incoming = handfast_driver::Incoming<Runtime>;
