@@ -1,0 +1,6 @@
+//! The tests that need more than one crate, in one binary.
+
+#![allow(missing_docs, reason = "tests have names, not documentation")]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod node;

@@ -1,0 +1,9 @@
+//! Nodes in memory, in virtual time.
+
+mod connections;
+mod determinism;
+mod discovery;
+mod forgery;
+mod pairing;
+mod streams;
+mod support;
