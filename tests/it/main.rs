@@ -3,4 +3,6 @@
 #![allow(missing_docs, reason = "tests have names, not documentation")]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod driver;
 mod node;
+mod tidy;

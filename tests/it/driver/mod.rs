@@ -1,0 +1,27 @@
+//! Every driver does the same: each test is one function over two runtimes, run on tokio, on smol, and on
+//! tokio against smol.
+
+mod bulk;
+mod connect;
+mod ends;
+mod hooks;
+mod lab;
+mod pairing;
+mod sockets;
+mod streams;
+
+/// Runs each function on every pair of runtimes.
+macro_rules! on_every_runtime {
+    ($($test:ident),* $(,)?) => {
+        mod on_tokio {
+            $(#[test] fn $test() { super::$test::<handfast_tokio::Runtime, handfast_tokio::Runtime>(); })*
+        }
+        mod on_smol {
+            $(#[test] fn $test() { super::$test::<handfast_smol::Runtime, handfast_smol::Runtime>(); })*
+        }
+        mod tokio_against_smol {
+            $(#[test] fn $test() { super::$test::<handfast_tokio::Runtime, handfast_smol::Runtime>(); })*
+        }
+    };
+}
+use on_every_runtime;
