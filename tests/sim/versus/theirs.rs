@@ -1,0 +1,258 @@
+//! quinn's side: the same keys, windows and shape.
+
+use super::{
+    BULK, Bed, CHUNK, CONNECTION_WINDOW, CONNECTIONS, Contender, Gate, IN_FLIGHT, MESSAGE, REQUESTS,
+    STREAM_WINDOW,
+};
+use bytes::Bytes;
+use handfast_driver::Runtime;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{
+    ClientConfig, Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig, TransportConfig,
+};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A server and its clients, one endpoint a connection, as ours.
+pub struct Theirs<'a, B, R> {
+    bed: &'a B,
+    runtime: R,
+    clients: Vec<(Endpoint, Connection)>,
+    _server: Endpoint,
+}
+
+impl<'a, B: Bed, R: Runtime> Theirs<'a, B, R> {
+    /// Starts and connects everything.
+    pub fn new(bed: &'a B, runtime: R, quinn_runtime: Arc<dyn quinn::Runtime>) -> Self {
+        let (on, theirs) = (runtime.clone(), quinn_runtime.clone());
+        let server = bed.server(async move {
+            let endpoint = endpoint(Some(server_config()), theirs);
+            on.spawn(serve(on.clone(), endpoint.clone()));
+            endpoint
+        });
+        let port = server.local_addr().expect("the server listens").port();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let clients = bed.client(async move {
+            let mut clients = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let endpoint = endpoint(None, quinn_runtime.clone());
+                let connecting =
+                    endpoint.connect_with(client_config(), address, "versus").expect("a sound name");
+                let connection = connecting.await.expect("a client connects");
+                clients.push((endpoint, connection));
+            }
+            clients
+        });
+        Self { bed, runtime, clients, _server: server }
+    }
+}
+
+impl<B: Bed, R: Runtime> Contender for Theirs<'_, B, R> {
+    fn bulk(&self) -> Duration {
+        let connection = self.clients[0].1.clone();
+        self.bed.client(async move {
+            let begun = Instant::now();
+            let (mut send, mut recv) = connection.open_bi().await.expect("a stream");
+            let chunk = Bytes::from(vec![5; CHUNK]);
+            for _ in 0..BULK / CHUNK {
+                send.write_chunk(chunk.clone()).await.expect("the peer reads");
+            }
+            send.finish().expect("the peer reads");
+            recv.read_to_end(8).await.expect("the peer answers");
+            begun.elapsed()
+        })
+    }
+
+    fn requests(&self) -> Duration {
+        let runtime = self.runtime.clone();
+        let connections: Vec<_> = self.clients.iter().map(|client| client.1.clone()).collect();
+        self.bed.client(async move {
+            let gate = Gate::new(CONNECTIONS * IN_FLIGHT);
+            let begun = Instant::now();
+            for connection in connections {
+                for _ in 0..IN_FLIGHT {
+                    runtime.spawn(ask(connection.clone(), gate.clone()));
+                }
+            }
+            gate.wait().await;
+            begun.elapsed()
+        })
+    }
+}
+
+async fn ask(connection: Connection, gate: Gate) {
+    let message = Bytes::from(vec![9; MESSAGE]);
+    for _ in 0..REQUESTS {
+        let (mut send, mut recv) = connection.open_bi().await.expect("a stream");
+        send.write_chunk(message.clone()).await.expect("the peer reads");
+        send.finish().expect("the peer reads");
+        assert_eq!(drain(&mut recv).await, MESSAGE);
+    }
+    gate.pass();
+}
+
+async fn drain(recv: &mut RecvStream) -> usize {
+    let mut got = 0;
+    while let Some(chunk) = recv.read_chunk(usize::MAX, true).await.expect("the peer writes") {
+        got += chunk.bytes.len();
+    }
+    got
+}
+
+async fn serve<R: Runtime>(runtime: R, endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        let on = runtime.clone();
+        runtime.spawn(async move {
+            let connection = incoming.await.expect("a client connects");
+            while let Ok((send, recv)) = connection.accept_bi().await {
+                on.spawn(answer(send, recv));
+            }
+        });
+    }
+}
+
+async fn answer(mut send: SendStream, mut recv: RecvStream) {
+    let got = drain(&mut recv).await;
+    let response = if got == MESSAGE { vec![3; MESSAGE] } else { got.to_le_bytes().to_vec() };
+    send.write_chunk(response.into()).await.expect("the peer reads");
+    send.finish().expect("the peer reads");
+}
+
+fn endpoint(server: Option<ServerConfig>, runtime: Arc<dyn quinn::Runtime>) -> Endpoint {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    Endpoint::new(EndpointConfig::default(), server, super::roomy(socket), runtime).expect("an endpoint")
+}
+
+fn transport() -> Arc<TransportConfig> {
+    let mut transport = TransportConfig::default();
+    transport
+        .receive_window(CONNECTION_WINDOW.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .send_window(CONNECTION_WINDOW.into())
+        .keep_alive_interval(Some(Duration::from_secs(20)));
+    Arc::new(transport)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A key pair and its certificate, both Ed25519, as ours are.
+fn credentials() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("the system has randomness");
+    let params = rcgen::CertificateParams::new(vec!["versus".to_owned()]).expect("a sound name");
+    let certificate = params.self_signed(&key).expect("a sound certificate");
+    (vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+}
+
+fn server_config() -> ServerConfig {
+    let (chain, key) = credentials();
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3")
+        .with_client_cert_verifier(Arc::new(AnyKey(provider().signature_verification_algorithms)))
+        .with_single_cert(chain, key)
+        .expect("a sound key");
+    tls.alpn_protocols = vec![b"versus".to_vec()];
+    let mut config =
+        ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("it has AES-128")));
+    config.transport_config(transport());
+    config
+}
+
+fn client_config() -> ClientConfig {
+    let (chain, key) = credentials();
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyKey(provider().signature_verification_algorithms)))
+        .with_client_auth_cert(chain, key)
+        .expect("a sound key");
+    tls.alpn_protocols = vec![b"versus".to_vec()];
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("it has AES-128")));
+    config.transport_config(transport());
+    config
+}
+
+/// Takes every key, and checks that the other side has it.
+#[derive(Debug)]
+struct AnyKey(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.3 alone".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for AnyKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        ServerCertVerifier::verify_tls12_signature(self, message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
