@@ -1,0 +1,189 @@
+//! The command line. Only reads it: what it means is each command's business.
+
+use crate::exit::{self, Failure, Kind};
+use clap::{Parser, Subcommand};
+use handfast_core::{Code, ServiceName};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Finds your other devices, pairs with them once, and sends files over fast private streams.
+#[derive(Debug, Parser)]
+#[command(name = "handfast", version, about, after_help = exit::HELP, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes, before or after its name.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The folder of this device's key and its paired devices [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// The application's name on the network: only devices with the same one meet
+    #[arg(long, global = true, value_name = "NAME", default_value = "handfast", value_parser = app)]
+    pub(crate) app: ServiceName,
+    /// What other devices call this one [default: the host's name]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Use this network interface alone; may be repeated [default: all but loopback]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) interface: Vec<String>,
+    /// The UDP port of QUIC; 0 lets the system choose
+    #[arg(long, global = true, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Where the other device is, where discovery cannot tell
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub(crate) addr: Option<String>,
+    /// One JSON object a line on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Silence after which a connection is given up
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, hide = true)]
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all at once: two nodes in this process meet, pair, and send 256 MiB
+    Demo {
+        /// Mebibytes to send
+        #[arg(long, value_name = "MIB", default_value_t = 256, hide = true)]
+        size: u64,
+    },
+    /// List the devices on this network as they come and go, until Ctrl-C
+    Discover,
+    /// Pair: show a code, or type the one that another device shows
+    #[command(override_usage = "handfast pair [PEER]\n       handfast pair CODE [PEER]")]
+    Pair {
+        /// The code that the other device shows; without one, this device shows a code
+        #[arg(value_name = "CODE")]
+        first: Option<String>,
+        /// The device to pair with: its id, the beginning of it, its label or its name
+        #[arg(value_name = "PEER")]
+        second: Option<String>,
+    },
+    /// Send files to a paired device
+    Send {
+        /// The files
+        #[arg(value_name = "FILE", required = true, num_args = 1..)]
+        files: Vec<PathBuf>,
+        /// The device: its id, the beginning of it, its label or its name
+        #[arg(value_name = "PEER", required = true)]
+        peer: String,
+    },
+    /// Receive files from paired devices, until Ctrl-C
+    Recv {
+        /// The folder to put them in
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+    /// List the paired devices
+    Peers,
+    /// End the pairing with a device
+    Forget {
+        /// The device: its id, the beginning of it, its label or its name
+        peer: String,
+    },
+}
+
+/// What `pair` was asked to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pair {
+    /// Show a code: to whoever comes, or to this peer, which is dialled.
+    Show(Option<String>),
+    /// Type a code: for the only device that is pairing, or for this one.
+    Type(Code, Option<String>),
+}
+
+/// What has only digits, dashes and spaces and so many digits is meant as a code, never as a peer.
+const CODE_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
+
+impl Pair {
+    /// Tells a code from a peer.
+    pub(crate) fn new(first: Option<String>, second: Option<String>) -> Result<Self, Failure> {
+        match (first, second) {
+            (None, _) => Ok(Self::Show(None)),
+            (Some(text), peer) if looks_like_a_code(&text) => match text.parse() {
+                Ok(code) => Ok(Self::Type(code, peer)),
+                Err(error) => Err(Kind::WrongCode.because(format_args!("{error}: nothing was sent"))),
+            },
+            (Some(peer), None) => Ok(Self::Show(Some(peer))),
+            (Some(text), Some(_)) => Err(Kind::Usage.because(format_args!("`{text}` is no pairing code"))),
+        }
+    }
+}
+
+fn looks_like_a_code(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    CODE_DIGITS.contains(&digits) && text.chars().all(|c| c.is_ascii_digit() || c == '-' || c == ' ')
+}
+
+fn app(text: &str) -> Result<ServiceName, String> {
+    ServiceName::new(text).map_err(|error| error.to_string())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err("not between 0.1 and 3600 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Args {
+        Args::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["handfast --json --interface lo peers", "handfast peers --json --interface lo"] {
+            let args = parse(line);
+            assert!(args.global.json);
+            assert_eq!(args.global.interface, ["lo"]);
+        }
+        assert_eq!(parse("handfast peers --interface a --interface b").global.interface, ["a", "b"]);
+    }
+
+    #[test]
+    fn the_last_word_of_send_is_the_peer() {
+        let Command::Send { files, peer } = parse("handfast send a.txt b.txt laptop").command else {
+            panic!("another command")
+        };
+        assert_eq!(files, [PathBuf::from("a.txt"), PathBuf::from("b.txt")]);
+        assert_eq!(peer, "laptop");
+        assert!(Args::try_parse_from(["handfast", "send", "laptop"]).is_err());
+    }
+
+    #[test]
+    fn a_word_of_pair_is_a_peer_unless_it_is_all_digits() {
+        let pair = |first: &str| Pair::new(Some(first.to_owned()), None);
+        assert_eq!(Pair::new(None, None), Ok(Pair::Show(None)));
+        assert_eq!(pair("laptop"), Ok(Pair::Show(Some("laptop".to_owned()))));
+        assert_eq!(pair("7f3a"), Ok(Pair::Show(Some("7f3a".to_owned()))));
+        assert!(Pair::new(Some("laptop".to_owned()), Some("phone".to_owned())).is_err());
+        assert!(
+            looks_like_a_code("482-1935") && looks_like_a_code("482 193") && looks_like_a_code("123456789")
+        );
+        assert!(!looks_like_a_code("4821") && !looks_like_a_code(&"1".repeat(40)));
+    }
+
+    #[test]
+    fn an_application_has_a_name_that_discovery_allows() {
+        assert!(Args::try_parse_from(["handfast", "--app", "No Good", "peers"]).is_err());
+        assert_eq!(parse("handfast --app chat-2 peers").global.app.as_str(), "chat-2");
+    }
+}

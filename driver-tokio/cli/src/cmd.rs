@@ -1,0 +1,12 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod discover;
+pub(crate) mod forget;
+pub(crate) mod pair;
+pub(crate) mod peers;
+pub(crate) mod recv;
+pub(crate) mod send;
+
+mod locate;
+mod prompt;

@@ -1,0 +1,54 @@
+//! `handfast discover`: the devices on the network as they come and go.
+
+use super::prompt;
+use crate::args::Global;
+use crate::exit::Failure;
+use crate::node::{Session, found};
+use crate::output::{Event as Line, Found, Output};
+use handfast_core::{DiscoveredPeer, Event, PeerId};
+use std::collections::BTreeMap;
+
+/// Runs until it is dropped.
+pub(crate) async fn run(session: &mut Session, global: &Global, output: &Output) -> Result<(), Failure> {
+    session.refuse_streams();
+    session.tell_listening(output, global);
+    let mut events = session.events();
+    let mut seen = Seen { output, peers: BTreeMap::new() };
+    for peer in session.discovered() {
+        seen.found(&peer);
+    }
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                None => return Ok(()),
+                Some(Event::PeerDiscovered(peer) | Event::PeerUpdated(peer)) => seen.found(&peer),
+                Some(Event::PeerExpired(id)) => seen.lost(id),
+                Some(other) => prompt::tell(output, &other),
+            },
+            Some(prompt) = session.prompts.recv() => prompt::ask(output.clone(), prompt),
+        }
+    }
+}
+
+/// What was told of each device.
+struct Seen<'a> {
+    output: &'a Output,
+    peers: BTreeMap<PeerId, Found>,
+}
+
+impl Seen<'_> {
+    /// Tells of a device, unless that was told already.
+    fn found(&mut self, peer: &DiscoveredPeer) {
+        let found = found(peer);
+        if self.peers.get(&peer.id) != Some(&found) {
+            self.output.tell(&Line::Found(found.clone()));
+            self.peers.insert(peer.id, found);
+        }
+    }
+
+    fn lost(&mut self, id: PeerId) {
+        if let Some(Found { peer, name, addresses, source, paired, .. }) = self.peers.remove(&id) {
+            self.output.tell(&Line::Lost { peer, name, addresses, source, paired });
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `handfast pair`: shows a code, or types the one that another device shows.
+
+use super::locate::{Wanted, locate};
+use super::prompt;
+use crate::args::{Global, Pair};
+use crate::exit::{Failure, Kind};
+use crate::node::{self, Session};
+use crate::output::{Event as Line, Output};
+use handfast_core::error::{HostError, JoinError};
+use handfast_core::{Code, PairedPeer, PairingFailure};
+use handfast_tokio::{Events, Hosting, HostingError, JoiningError, Target};
+use std::time::Duration;
+use tokio::time::{Instant, interval};
+
+pub(crate) async fn run(
+    session: &mut Session,
+    global: &Global,
+    output: &Output,
+    what: Pair,
+) -> Result<(), Failure> {
+    session.refuse_streams();
+    session.tell_listening(output, global);
+    let mut events = session.events();
+    let paired = match what {
+        Pair::Show(peer) => show(session, &mut events, global, output, peer.as_deref()).await?,
+        Pair::Type(code, peer) => {
+            type_code(session, &mut events, global, output, code, peer.as_deref()).await?
+        }
+    };
+    output.tell(&node::paired(&paired));
+    Ok(())
+}
+
+/// This device shows a code. It dials where it is told whom.
+async fn show(
+    session: &Session,
+    events: &mut Events,
+    global: &Global,
+    output: &Output,
+    peer: Option<&str>,
+) -> Result<PairedPeer, Failure> {
+    let addresses = node::given_addresses(global).await?;
+    let target = match peer {
+        _ if !addresses.is_empty() => Target::At(addresses),
+        Some(word) => Target::Peer(locate(session, events, output, Wanted::Called(word)).await?),
+        None => Target::Any,
+    };
+    let hosting = session.node.pair_host(target).map_err(|error| hosting_failure(&error))?;
+    let code = hosting.code().to_string();
+    output.tell(&Line::Code { code: code.clone(), seconds: hosting.window().as_secs() });
+    count_down(hosting, &code, events, output).await
+}
+
+/// Until somebody has typed the code, or its window has closed.
+async fn count_down(
+    hosting: Hosting,
+    code: &str,
+    events: &mut Events,
+    output: &Output,
+) -> Result<PairedPeer, Failure> {
+    let closes = Instant::now() + hosting.window();
+    let waiting = output.waiting("");
+    let mut tick = interval(Duration::from_secs(1));
+    let outcome = hosting.outcome();
+    tokio::pin!(outcome);
+    loop {
+        tokio::select! {
+            // What happened before the end is told before it.
+            biased;
+            Some(event) = events.next() => prompt::tell_attempts(output, &event),
+            outcome = &mut outcome => return outcome.map_err(|error| hosting_failure(&error)),
+            _ = tick.tick() => {
+                let left = closes.saturating_duration_since(Instant::now()).as_secs();
+                waiting.say(format_args!("type {code} on the other device: {left} s left"));
+            }
+        }
+    }
+}
+
+/// This device types a code.
+async fn type_code(
+    session: &Session,
+    events: &mut Events,
+    global: &Global,
+    output: &Output,
+    code: Code,
+    peer: Option<&str>,
+) -> Result<PairedPeer, Failure> {
+    let addresses = node::given_addresses(global).await?;
+    let target = if addresses.is_empty() {
+        let wanted = peer.map_or(Wanted::Pairing, Wanted::Called);
+        Target::Peer(locate(session, events, output, wanted).await?)
+    } else {
+        Target::At(addresses)
+    };
+    let _waiting = output.waiting("pairing");
+    session.node.pair_join(code, target).await.map_err(|error| joining_failure(&error))
+}
+
+fn hosting_failure(error: &HostingError) -> Failure {
+    match error {
+        HostingError::Begin(HostError::NoAddress) => Kind::Unreachable.because(error),
+        HostingError::Failed(PairingFailure::Timeout) => {
+            Kind::Pairing.because("nobody typed the code in time; begin again with `handfast pair`")
+        }
+        HostingError::Failed(failure) => prompt::kind(failure).because(error),
+        other => Kind::Pairing.because(other),
+    }
+}
+
+fn joining_failure(error: &JoiningError) -> Failure {
+    match error {
+        JoiningError::Begin(JoinError::NoAddress) => Kind::Unreachable.because(error),
+        JoiningError::Begin(JoinError::NobodyPairing | JoinError::Several(_)) => {
+            Kind::NoSuchPeer.because(error)
+        }
+        JoiningError::Begin(JoinError::Locked) => Kind::WrongCode.because(error),
+        JoiningError::Failed(PairingFailure::BadCode { attempts_left }) => {
+            let left = match attempts_left {
+                0 => "the other device shows it no longer".to_owned(),
+                left => format!("attempts left: {left}"),
+            };
+            Kind::WrongCode.because(format_args!("{error}; {left}"))
+        }
+        JoiningError::Failed(failure) => prompt::kind(failure).because(error),
+        other => Kind::Pairing.because(other),
+    }
+}
