@@ -1,0 +1,121 @@
+//! Two namespaces, `a` and `b`, joined by a bridge: a network that nobody else is on.
+//!
+//! A test runs itself again under `unshare`, where it is root of a user namespace that owns its networks,
+//! mounts and processes. All of it goes with the process, whatever becomes of the test.
+
+use std::process::{Command, Output};
+use std::{any, env, io, process};
+
+/// Set in the process that is inside.
+const INSIDE: &str = "HANDFAST_TEST_INSIDE";
+
+/// Set where every test must run.
+const ALL_TESTS: &str = "HANDFAST_ALL_TESTS";
+
+const UNSHARE: [&str; 7] =
+    ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
+
+/// How the two devices reach each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Net {
+    /// 10.9.0.1 and 10.9.0.2, no IPv6.
+    V4,
+    /// Link-local addresses, no IPv4.
+    V6LinkLocal,
+}
+
+/// Proof that the test is inside.
+#[derive(Debug)]
+pub(crate) struct Lab(());
+
+impl Lab {
+    /// From here on the bridge loses all multicasts.
+    pub(crate) fn lose_multicasts(&self) {
+        for port in ["va", "vb"] {
+            sh(&format!("ip link set {port} type bridge_slave mcast_flood off"));
+        }
+    }
+}
+
+/// Runs `body`, which must be a closure of the test itself, in a lab.
+pub(crate) fn in_lab<F: FnOnce(&Lab)>(net: Net, body: F) {
+    if env::var_os(INSIDE).is_some() {
+        build(net);
+        return body(&Lab(()));
+    }
+    if let Err(why) = probe() {
+        return skip(&why);
+    }
+    let closure = any::type_name::<F>();
+    let test = closure.split_once("::").and_then(|(_, rest)| rest.strip_suffix("::{{closure}}"));
+    let test = test.unwrap_or_else(|| panic!("{closure} is no closure of a test"));
+    let output = Command::new("unshare")
+        .args(UNSHARE)
+        .arg(env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{test} failed in its namespace\n{out}\n{err}");
+    assert!(out.contains("1 passed"), "{test} did not run in its namespace\n{out}\n{err}");
+}
+
+/// Whether this host allows namespaces and has the tools.
+fn probe() -> Result<(), String> {
+    let tried =
+        Command::new("unshare").args(UNSHARE).args(["sh", "-c", "ip link && nsenter --version"]).output();
+    match tried {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) => Err(format!("unshare: {error}")),
+    }
+}
+
+/// Past the test harness, which would swallow it.
+fn skip(why: &str) {
+    use io::Write as _;
+    assert!(env::var_os(ALL_TESTS).is_none_or(|set| set != "1"), "{ALL_TESTS}=1, and no namespaces: {why}");
+    let _ = writeln!(io::stderr(), "SKIPPED, for want of unprivileged namespaces or of iproute2: {why}");
+}
+
+fn build(net: Net) {
+    sh("mount -t tmpfs tmpfs /run");
+    sh("ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up");
+    for (name, number) in [("a", 1), ("b", 2)] {
+        sh(&format!("ip netns add {name}"));
+        sh(&format!("ip link add v{name} type veth peer name eth0 netns {name}"));
+        sh(&format!("ip link set v{name} master br0 up"));
+        let inside = |script: &str| run(in_namespace(name, "sh").args(["-ec", script]));
+        inside("ip link set lo up");
+        match net {
+            Net::V4 => {
+                inside("echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
+                inside("ip link set eth0 up");
+                inside(&format!("ip addr add 10.9.0.{number}/24 dev eth0"));
+            }
+            Net::V6LinkLocal => {
+                // Else the address is tentative, and not to be used, for a second.
+                inside("echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad");
+                inside("ip link set eth0 up");
+            }
+        }
+    }
+}
+
+/// A command in one of the two namespaces.
+pub(crate) fn in_namespace(name: &str, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net=/run/netns/{name}")).arg(program);
+    command
+}
+
+/// A step of a test that must work.
+pub(crate) fn sh(script: &str) {
+    run(Command::new("sh").args(["-ec", script]));
+}
+
+fn run(command: &mut Command) {
+    let process::Output { status, stderr, .. }: Output = command.output().unwrap();
+    assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
+}
