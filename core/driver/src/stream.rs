@@ -6,13 +6,14 @@ mod send;
 pub use recv::RawRecv;
 pub use send::RawSend;
 
+use handfast_core::StreamCode;
 use handfast_core::error::{ReadError, WriteError};
 use std::io;
 
 /// A half was dropped before its end: the code of the reset or stop that the peer sees.
-pub(crate) const DROPPED: u64 = 0x10;
+pub(crate) const DROPPED: u64 = StreamCode::Dropped.code();
 /// A stream was refused: the code of the reset and stop that the peer sees.
-pub(crate) const REFUSED: u64 = 0x11;
+pub(crate) const REFUSED: u64 = StreamCode::Refused.code();
 
 /// How a read error looks to code that reads any kind of stream.
 pub fn read_error(error: ReadError) -> io::Error {

@@ -2,7 +2,6 @@
 
 use super::dialling::failure_of;
 use super::link::{Link, Stage, Winner};
-use super::race::Race;
 use super::{DialId, Event, Peers, Purpose};
 use crate::event::{ConnectFailure, ConnectedPeer, DisconnectReason, Event as Tell};
 use crate::id::{ConnId, PublicKey};
@@ -137,11 +136,7 @@ impl Peers {
             self.remember(now, &peer, remote);
         }
         self.wanted.remove(&peer);
-        let is_for = |dial: &Race| dial.purpose == Purpose::Data(peer);
-        let dials: Vec<DialId> = self.dials.iter().filter(|(_, d)| is_for(d)).map(|(id, _)| *id).collect();
-        for dial in dials {
-            self.hang_up(dial, None);
-        }
+        self.hang_up_all(|purpose| *purpose == Purpose::Data(peer));
     }
 
     /// Shows a connection to the application.

@@ -32,8 +32,12 @@ impl Peers {
 
     /// Whether a dial runs, or a connection says its hello.
     fn is_under_way(&self, peer: &PublicKey) -> bool {
+        self.is_dialled(peer) || self.is_greeting(peer)
+    }
+
+    fn is_greeting(&self, peer: &PublicKey) -> bool {
         let greets = |link: &Link| link.peer == *peer && link.stage == Stage::Greeting;
-        self.is_dialled(peer) || self.links.values().any(greets)
+        self.links.values().any(greets)
     }
 
     fn is_dialled(&self, peer: &PublicKey) -> bool {
@@ -67,11 +71,7 @@ impl Peers {
 
     /// Ends the dials of a pairing.
     pub(crate) fn cancel_pairing(&mut self, pairing: PairingId) {
-        let is_its = |dial: &Race| matches!(dial.purpose, Purpose::Pairing(id, _) if id == pairing);
-        let ids: Vec<DialId> = self.dials.iter().filter(|(_, d)| is_its(d)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.hang_up(id, None);
-        }
+        self.hang_up_all(|purpose| matches!(purpose, Purpose::Pairing(id, _) if *id == pairing));
     }
 
     /// An address was dialled, or could not be.
@@ -105,7 +105,6 @@ impl Peers {
         match dial.poll(now) {
             Step::Wait => {}
             Step::Try(to) => {
-                // Its outcome is not known yet: the next candidate waits its turn.
                 let purpose = dial.purpose;
                 self.events.push_back(Event::Dial { dial: id, to, purpose });
             }
@@ -130,9 +129,16 @@ impl Peers {
         }
     }
 
+    /// Ends every dial of such a purpose.
+    pub(super) fn hang_up_all(&mut self, is_such: impl Fn(&Purpose) -> bool) {
+        let such = self.dials.iter().filter(|(_, race)| is_such(&race.purpose));
+        for id in such.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.hang_up(id, None);
+        }
+    }
+
     pub(super) fn give_up_unless_greeting(&mut self, peer: PublicKey, failure: ConnectFailure) {
-        let greeting = |link: &Link| link.peer == peer && link.stage == Stage::Greeting;
-        if !self.links.values().any(greeting) {
+        if !self.is_greeting(&peer) {
             self.give_up(peer, failure);
         }
     }
