@@ -50,6 +50,14 @@ fn nobody_is_paired(net: &mut Net) {
     }
 }
 
+/// Whoever waited for the pairing was told that it failed.
+fn both_failed(net: &Net, case: &str) {
+    for host in [Host(0), Host(1)] {
+        let outcome = outcome(net, host);
+        assert!(matches!(outcome, Some(Err(_))), "{case}: {outcome:?}");
+    }
+}
+
 #[test]
 fn a_wrong_code_never_pairs() {
     let (mut net, a, b) = strangers(1);
@@ -104,13 +112,7 @@ fn a_hook_that_fails_on_either_side_leaves_neither_paired() {
         net.hosts[failing].hooks = Hooks::Fail;
         pair(&mut net, a, b);
         net.run_for(SOON * 3);
-        for host in [a, b] {
-            assert!(
-                matches!(outcome(&net, host), Some(Err(_))),
-                "failing {failing}: {:?}",
-                outcome(&net, host)
-            );
-        }
+        both_failed(&net, &format!("failing {failing}"));
         nobody_is_paired(&mut net);
         assert!(net.hosts.iter().all(|host| host.store.is_empty()));
     }
@@ -123,13 +125,7 @@ fn a_hook_that_hangs_on_either_side_leaves_neither_paired() {
         net.hosts[hanging].hooks = Hooks::Hang;
         pair(&mut net, a, b);
         net.run_for(SOON * 20);
-        for host in [a, b] {
-            assert!(
-                matches!(outcome(&net, host), Some(Err(_))),
-                "hanging {hanging}: {:?}",
-                outcome(&net, host)
-            );
-        }
+        both_failed(&net, &format!("hanging {hanging}"));
         nobody_is_paired(&mut net);
     }
 }
@@ -141,13 +137,7 @@ fn a_store_that_fails_on_either_side_leaves_neither_paired() {
         net.hosts[failing].store_works = false;
         pair(&mut net, a, b);
         net.run_for(SOON * 3);
-        for host in [a, b] {
-            assert!(
-                matches!(outcome(&net, host), Some(Err(_))),
-                "failing {failing}: {:?}",
-                outcome(&net, host)
-            );
-        }
+        both_failed(&net, &format!("failing {failing}"));
         nobody_is_paired(&mut net);
     }
 }

@@ -3,6 +3,7 @@
 use handfast_core::store::{PairRecord, PairSecret, PairState, Role};
 use handfast_core::{Config, ConnId, Event, Identity, PairId, PeerId, PeerIdKind, ServiceName};
 use handfast_tests::net::{Host, Net};
+pub(crate) use handfast_tests::paired::identity;
 use std::time::{Duration, Instant};
 
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -11,10 +12,6 @@ pub(crate) fn config() -> Config {
     let config = Config::new(ServiceName::new("test").unwrap());
     assert!(config.check().is_ok());
     config
-}
-
-pub(crate) fn identity(n: u8) -> Identity {
-    Identity::from_entropy([n; 32])
 }
 
 pub(crate) fn name(identity: &Identity) -> PeerId {
