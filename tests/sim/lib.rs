@@ -4,6 +4,7 @@
 //! wire; [`net::Net`] carries datagrams between nodes and tells each of them the time.
 
 pub mod crypto;
+pub mod fabric;
 pub mod fault;
 pub mod faulty;
 pub mod forge;
