@@ -16,6 +16,7 @@ impl Fabric {
     /// A device puts a packet out of its port.
     pub(super) fn launch(&mut self, now: Instant, id: PortId, packet: &Arc<Packet>) {
         let port = self.ports.get_mut(&id).expect("devices send on ports that they have");
+        self.tap.note(now, port.segment, port.owner, packet);
         let Some(cable) = &mut port.cable else { return self.transmit(now, id, packet) };
         let link = cable.link;
         let Some((out, fragments)) = cable.up.admit(now, &link, packet, &mut self.tally) else { return };
@@ -70,12 +71,11 @@ impl Fabric {
         let Some(port) = self.ports.get_mut(&id) else { return };
         let (segment, owner) = (port.segment, port.owner);
         let link = self.segments[segment.0].link;
-        self.tap.note(now, segment, owner, packet);
         let Some((out, fragments)) = port.line.admit(now, &link, packet, &mut self.tally) else { return };
         self.orders += 1;
         let place = link.shuffles().then_some(Place { sender: id, order: self.orders });
-        for receiver in self.receivers(segment, id, packet) {
-            if self.segments[segment.0].keeps_apart(owner, self.ports[&receiver].owner) {
+        for (receiver, its) in self.receivers(segment, id, packet) {
+            if self.segments[segment.0].keeps_apart(owner, its) {
                 self.tally.fired(Fault::Partitioned);
                 continue;
             }
@@ -105,19 +105,20 @@ impl Fabric {
     }
 
     /// The ports on a segment that a packet from one of them goes to.
-    fn receivers(&self, segment: Segment, sender: PortId, packet: &Packet) -> Vec<PortId> {
+    fn receivers(&self, segment: Segment, sender: PortId, packet: &Packet) -> Vec<(PortId, Owner)> {
         let state = &self.segments[segment.0];
+        let owned = |id: &PortId| (*id, self.ports[id].owner);
         match packet.next {
             Next::Group(_) if state.internet => Vec::new(),
             Next::Group(family) => {
                 let members = state.members(family).iter();
                 let others = members.filter(|(_, owner)| !owner.is_same_device(packet.origin));
                 let bridges = state.bridges.iter().filter(|bridge| **bridge != sender);
-                others.map(|(id, _)| *id).chain(bridges.copied()).collect()
+                others.map(|(id, owner)| (*id, *owner)).chain(bridges.map(owned)).collect()
             }
             Next::Nobody => Vec::new(),
             Next::Neighbor(_) | Next::Gateway(_) => {
-                self.way(segment, packet.next, Some(sender)).into_iter().collect()
+                self.way(segment, packet.next, Some(sender)).iter().map(owned).collect()
             }
         }
     }

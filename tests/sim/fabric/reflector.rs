@@ -18,29 +18,35 @@ pub(super) const MDNS_PORT: u16 = 5353;
 /// A reflector says a payload again only so often, so that two of them do not answer each other for ever.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Payloads that a reflector remembers having said. One more within [`AGAIN_AFTER`] is not reflected.
+/// Payloads of a family that a reflector remembers having said. One more within [`AGAIN_AFTER`] is not reflected.
 const MAX_SAID: usize = 4096;
 
 pub(super) struct State {
     pub(super) ports: [PortId; 2],
-    said: BTreeMap<Bytes, Instant>,
+    /// Payloads that it said, of IPv4 and of IPv6, and when.
+    said: [BTreeMap<Bytes, Instant>; 2],
 }
 
 impl State {
     pub(super) fn new(ports: [PortId; 2]) -> Self {
-        Self { ports, said: BTreeMap::new() }
+        Self { ports, said: Default::default() }
     }
 
     /// Whether it says a payload again.
-    fn says(&mut self, now: Instant, payload: &Bytes) -> bool {
-        if self.said.len() >= MAX_SAID {
-            self.said.retain(|_, at| now - *at < AGAIN_AFTER);
+    fn says(&mut self, now: Instant, family: Family, payload: &Bytes) -> bool {
+        let [v4, v6] = &mut self.said;
+        let said = match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        };
+        if said.len() >= MAX_SAID {
+            said.retain(|_, at| now - *at < AGAIN_AFTER);
         }
-        let lately = self.said.get(payload).is_some_and(|at| now - *at < AGAIN_AFTER);
-        if lately || self.said.len() >= MAX_SAID {
+        let lately = said.get(payload).is_some_and(|at| now - *at < AGAIN_AFTER);
+        if lately || said.len() >= MAX_SAID {
             return false;
         }
-        self.said.insert(payload.clone(), now);
+        said.insert(payload.clone(), now);
         true
     }
 }
@@ -62,7 +68,7 @@ impl Fabric {
             return;
         }
         let Some(source) = self.reflector_ip(reflector, other, port, family) else { return };
-        if !self.reflectors[reflector].says(now, &packet.payload) {
+        if !self.reflectors[reflector].says(now, family, &packet.payload) {
             return;
         }
         self.tally.fired(Fault::Reflected);

@@ -1,6 +1,6 @@
 //! What an observer at the wire sees: how much each host sent on each segment, and the last packets of all.
 //!
-//! Counts what was put on a segment, before anything happens to it there.
+//! Counts what left a port, before anything happens to it.
 
 use super::packet::Packet;
 use super::port::Owner;
