@@ -248,7 +248,12 @@ impl Fabric {
     }
 
     /// Plugs a host's interface into a segment. One of the same index is unplugged first.
+    ///
+    /// # Panics
+    ///
+    /// If the interface's index is 0, which is no scope.
     pub fn plug(&mut self, host: Host, port: Port) {
+        assert!(port.interface != 0, "an interface's index is not 0");
         self.unplug(host, port.interface);
         let id = self.attach(Owner::Host(host, port.interface), port.segment, port.addresses);
         let cable = self.cables.get(&(host, port.interface)).map(|link| Cable::new(*link));

@@ -146,12 +146,12 @@ fn two_interfaces_on_one_segment_are_two_ports() {
         sources,
         [(1, to("[fe80::3%1]:5353")), (0, to("[fe80::3%1]:5353")), (0, to("[fe80::3%2]:5353"))]
     );
-    let second = Some("192.168.1.2".parse().unwrap());
+    let second: IpAddr = "192.168.1.2".parse().unwrap();
     assert_eq!(lab.send(1, out("192.168.1.2:9", b"x")), to("192.168.1.3:40000"));
-    lab.send(0, Outgoing { source_ip: second, ..out("192.168.1.3:9", b"x") });
+    lab.send(0, Outgoing { source_ip: Some(second), ..out("192.168.1.3:9", b"x") });
     let interfaces: Vec<_> = lab.run(ms(10)).iter().map(|a| (a.host.0, a.interface, a.source.ip())).collect();
     assert_eq!(interfaces[0].1, 2);
-    assert_eq!(interfaces[1].2, second.unwrap());
+    assert_eq!(interfaces[1].2, second);
 }
 
 #[test]
