@@ -92,7 +92,7 @@ impl State {
     pub(super) fn keeps_apart(&self, sender: Owner, receiver: Owner) -> bool {
         let Some(partition) = &self.partition else { return false };
         let (Some(sender), Some(receiver)) = (sender.host(), receiver.host()) else { return false };
-        sender != receiver && partition.get(&sender) != partition.get(&receiver)
+        partition.get(&sender) != partition.get(&receiver)
     }
 }
 

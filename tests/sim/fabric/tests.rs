@@ -5,6 +5,7 @@ mod homes;
 mod lan;
 mod nats;
 mod observed;
+mod storm;
 
 use super::*;
 use crate::fault::Fault;

@@ -163,6 +163,13 @@ fn routers_carry_both_families_from_home_to_home() {
 }
 
 #[test]
+fn a_link_local_source_never_leaves_its_link() {
+    let mut lab = homes(Firewall::Open);
+    // `fe80::1` has the longer prefix in common with it.
+    assert_eq!(lab.send(0, out("[fd00:9::1]:9", b"x")), to("[2001:db8:a::1]:40000"));
+}
+
+#[test]
 fn the_internet_carries_no_multicast_and_nothing_private() {
     let mut lab = homes(Firewall::Open);
     let internet = lab.fabric.internet();

@@ -166,6 +166,19 @@ fn what_is_on_its_way_to_an_unplugged_port_is_gone() {
 }
 
 #[test]
+fn an_unplugged_port_is_no_member_any_more() {
+    let (mut lab, lan) = Lab::lan(1, Link::default(), 2);
+    lab.fabric.unplug(Host(1), ETH);
+    assert_eq!(lab.fabric.join(Host(1), ETH, Family::V4), Err(ErrorKind::AddrNotAvailable));
+    lab.send(0, multicast(ETH, Family::V4, b"x"));
+    assert_eq!(lab.fabric.in_flight(), 1, "its own loopback alone");
+    let (segment, addresses) = (lan, vec![addr("192.168.1.11/24")]);
+    lab.fabric.plug(Host(1), Port { interface: ETH, segment, addresses });
+    lab.send(0, multicast(ETH, Family::V4, b"x"));
+    assert_eq!(lab.heard(), [0, 0], "it has to join again");
+}
+
+#[test]
 fn a_renumbered_interface_stays_in_its_groups_and_answers_to_its_new_address_alone() {
     let (mut lab, _) = Lab::lan(1, Link::default(), 2);
     lab.send(0, out("192.168.1.11:9", b"on its way"));

@@ -154,8 +154,10 @@ fn neighbours_meet_by_their_outside_addresses_only_through_a_hairpin() {
     for (hairpin, heard) in [(false, vec![]), (true, vec![0])] {
         let (mut lab, _) = home(|nat| Nat { hairpin, ..nat.with_filtering(Depends::Independent) });
         let outside = seen_by(&mut lab, "192.0.2.1:7");
+        let sent = lab.now;
         lab.send(3, Outgoing { destination: outside, ..out("0.0.0.0:0", b"x") });
         let arrivals = lab.run(ms(10));
+        assert!(arrivals.iter().all(|a| a.at - sent == ms(2)), "it never was on the Internet");
         assert_eq!(arrivals.iter().map(|a| a.host.0).collect::<Vec<_>>(), heard);
         assert!(arrivals.iter().all(|a| a.source.ip() == outside.ip()), "it comes from the outside address");
     }
