@@ -109,6 +109,18 @@ fn a_reflector_carries_neither_unicast_nor_other_ports() {
 }
 
 #[test]
+fn an_answer_to_a_reflectors_own_address_goes_no_further() {
+    let (mut lab, [a, b]) = two_lans();
+    lab.fabric.reflector(a, b);
+    lab.send(0, multicast(ETH, Family::V6, b"question"));
+    let arrivals = lab.run(ms(10));
+    let reflected = arrivals.iter().find(|arrival| arrival.host == Host(2)).unwrap().source;
+    lab.send(2, Outgoing { destination: reflected, ..out("0.0.0.0:0", b"answer") });
+    assert_eq!(lab.heard(), [0; 0]);
+    assert_eq!(lab.fired(Fault::Reflected), 1);
+}
+
+#[test]
 fn a_reflector_repeats_a_payload_after_a_second() {
     let (mut lab, [a, b]) = two_lans();
     lab.fabric.reflector(a, b);
