@@ -13,23 +13,67 @@ use std::sync::{Mutex, PoisonError};
 
 /// The provider of *ring*, with random bytes and X25519 keys that follow from `seed`.
 ///
-/// rustls wants both to live for ever, so each call leaks about 400 bytes.
+/// rustls wants both to live for ever, so each call leaks about 400 bytes. Where there are many, take a
+/// [`Pool`].
 pub fn seeded(seed: u64) -> Crypto {
-    let random: &'static Random = Box::leak(Box::new(Random::new(seed, 0)));
-    let x25519: &'static X25519 = Box::leak(Box::new(X25519(Random::new(seed, 1))));
-    let mut provider = rustls::crypto::ring::default_provider();
-    provider.secure_random = random;
-    provider.kx_groups = vec![x25519];
-    Crypto::new(provider)
+    Source::new().provider(seed)
+}
+
+/// Providers as [`seeded`] makes them, which later pools use again once this one is dropped.
+#[derive(Default)]
+pub struct Pool(Vec<&'static Source>);
+
+/// What pools that were dropped left behind.
+static FREE: Mutex<Vec<&'static Source>> = Mutex::new(Vec::new());
+
+impl Pool {
+    /// A provider for as long as the pool lives.
+    pub fn seeded(&mut self, seed: u64) -> Crypto {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let source = free.unwrap_or_else(Source::new);
+        self.0.push(source);
+        source.provider(seed)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.0);
+    }
+}
+
+/// The two things of a provider that draw.
+struct Source {
+    random: Random,
+    x25519: X25519,
+}
+
+impl Source {
+    fn new() -> &'static Self {
+        Box::leak(Box::new(Self { random: Random::new(), x25519: X25519(Random::new()) }))
+    }
+
+    fn provider(&'static self, seed: u64) -> Crypto {
+        self.random.reseed(seed, 0);
+        self.x25519.0.reseed(seed, 1);
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.secure_random = &self.random;
+        provider.kx_groups = vec![&self.x25519];
+        Crypto::new(provider)
+    }
 }
 
 struct Random(Mutex<ChaCha12Rng>);
 
 impl Random {
-    fn new(seed: u64, stream: u64) -> Self {
+    fn new() -> Self {
+        Self(Mutex::new(ChaCha12Rng::seed_from_u64(0)))
+    }
+
+    fn reseed(&self, seed: u64, stream: u64) {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        Self(Mutex::new(rng))
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rng;
     }
 
     fn draw(&self, buf: &mut [u8]) {
