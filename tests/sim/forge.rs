@@ -1,5 +1,7 @@
-//! Packets that anybody on the path can make: the keys of QUIC's first packets follow from a connection id
-//! that travels in the clear. RFC 9001 §5.2.
+//! Packets that anybody can make who has no key: multicasts of mDNS, and QUIC's first packets, whose keys follow
+//! from a connection id that travels in the clear. RFC 9001 §5.2.
+
+pub mod dns;
 
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{Keys, Suite, Version};
@@ -35,30 +37,40 @@ impl FirstFlight {
         // CONNECTION_CLOSE of type 0x1d, the code, and an empty reason; then padding. RFC 9000 §19.19.
         let mut payload = vec![0x1d, code, 0];
         payload.resize(1_100, 0);
-        self.seal(&payload)
+        // The server answers to the client's source id, from an id of its own.
+        seal(&keys(&self.destination, Side::Server), [&self.source, &[7; 8]], &payload)
     }
 
-    fn seal(&self, payload: &[u8]) -> Vec<u8> {
-        let keys = server_keys(&self.destination);
-        // The server answers to the client's source id, from an id of its own.
-        let mut header = vec![0xc0 | (PN_LEN as u8 - 1), 0, 0, 0, 1];
-        for id in [&self.source, &vec![7; 8]] {
-            header.push(id.len() as u8);
-            header.extend_from_slice(id);
-        }
-        header.push(0); // no token
-        let length = PN_LEN + payload.len() + keys.local.packet.tag_len();
-        header.extend_from_slice(&(0x4000 | length as u16).to_be_bytes());
-        let pn_at = header.len();
-        header.extend_from_slice(&[0; PN_LEN]);
-        let mut sealed = payload.to_vec();
-        let tag = keys.local.packet.encrypt_in_place(0, &header, &mut sealed).expect("a short packet");
-        sealed.extend_from_slice(tag.as_ref());
-        let mut packet = header;
-        packet.extend_from_slice(&sealed);
-        protect(&keys, &mut packet, pn_at);
-        packet
+    /// A client's first packet to nobody in particular: well sealed, and with nothing in it that begins a
+    /// handshake.
+    pub fn idle(id: &[u8; 8]) -> Vec<u8> {
+        // PING, then padding, up to the least size of a client's first datagram. RFC 9000 §14.1.
+        let mut payload = vec![1];
+        payload.resize(1_200, 0);
+        let keys = keys(id, Side::Client);
+        seal(&keys, [id, id], &payload)
     }
+}
+
+/// An Initial packet of version 1 with number 0, from one connection id to another.
+fn seal(keys: &Keys, [destination, source]: [&[u8]; 2], payload: &[u8]) -> Vec<u8> {
+    let mut header = vec![0xc0 | (PN_LEN as u8 - 1), 0, 0, 0, 1];
+    for id in [destination, source] {
+        header.push(id.len() as u8);
+        header.extend_from_slice(id);
+    }
+    header.push(0); // no token
+    let length = PN_LEN + payload.len() + keys.local.packet.tag_len();
+    header.extend_from_slice(&(0x4000 | length as u16).to_be_bytes());
+    let pn_at = header.len();
+    header.extend_from_slice(&[0; PN_LEN]);
+    let mut sealed = payload.to_vec();
+    let tag = keys.local.packet.encrypt_in_place(0, &header, &mut sealed).expect("a short packet");
+    sealed.extend_from_slice(tag.as_ref());
+    let mut packet = header;
+    packet.extend_from_slice(&sealed);
+    protect(keys, &mut packet, pn_at);
+    packet
 }
 
 /// RFC 9001 §5.4.
@@ -70,10 +82,11 @@ fn protect(keys: &Keys, packet: &mut [u8], pn_at: usize) {
     keys.local.header.encrypt_in_place(&sample, &mut first[0], number).expect("a sample of the right length");
 }
 
-fn server_keys(client_destination: &[u8]) -> Keys {
+/// The keys of first packets to and from the id that a client chose for its server.
+fn keys(client_destination: &[u8], side: Side) -> Keys {
     let SupportedCipherSuite::Tls13(suite) = TLS13_AES_128_GCM_SHA256;
     let quic = suite.quic.expect("this suite is that of QUIC's first packets");
-    Suite { suite, quic }.keys(client_destination, Side::Server, Version::V1)
+    Suite { suite, quic }.keys(client_destination, side, Version::V1)
 }
 
 fn id(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
