@@ -1,0 +1,121 @@
+//! The application that runs on a simulated host.
+//!
+//! Implement [`App`] for a state machine of your own to simulate your application: it is told what its node
+//! says, may use the node at once, and sets timers in virtual time.
+
+use handfast_core::ask::{PairingRequest, PairingRequestToken};
+use handfast_core::{Event, Node, Now, PairId, PairedPeer, Ready};
+use handfast_core::store::PairRecord;
+use rand_chacha::ChaCha12Rng;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// How a hook ends that was asked to save a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hook {
+    /// It succeeds.
+    #[default]
+    Succeed,
+    /// It fails.
+    Fail,
+    /// It succeeds after this time, unless it is rolled back before.
+    Stall(Duration),
+    /// It never ends.
+    Hang,
+}
+
+/// What an application may use while it is told something.
+pub struct Context<'a> {
+    /// Its node.
+    pub node: &'a mut Node,
+    /// What its host takes for the time.
+    pub now: Now,
+    /// What the host's store holds at this moment.
+    pub records: &'a BTreeMap<PairId, PairRecord>,
+    /// Randomness that follows from the world's seed.
+    pub rng: &'a mut ChaCha12Rng,
+    pub(crate) timers: &'a mut Vec<(Duration, u64)>,
+    pub(crate) notes: &'a mut Vec<String>,
+}
+
+impl Context<'_> {
+    /// Calls [`App::timer`] with `key` after this time, unless the node crashes before.
+    pub fn set_timer(&mut self, after: Duration, key: u64) {
+        self.timers.push((after, key));
+    }
+
+    /// Adds a line to the world's story.
+    pub fn tell(&mut self, what: fmt::Arguments<'_>) {
+        self.notes.push(what.to_string());
+    }
+}
+
+/// An application on top of a node. What it holds is durable: it outlives the crashes of its node.
+///
+/// A panic in [`App::paired`] is taken as the drivers take it: the hook failed. Any other panic ends the
+/// simulation.
+pub trait App {
+    /// Its node began, for the first time or again.
+    fn started(&mut self, _cx: &mut Context<'_>) {}
+    /// Its node is gone without a word: connections and streams with it.
+    fn crashed(&mut self) {}
+    /// Something happened.
+    fn event(&mut self, cx: &mut Context<'_>, event: Event);
+    /// A stream moved.
+    fn ready(&mut self, cx: &mut Context<'_>, ready: Ready);
+    /// A peer that shows a code wants to be joined. Answer with [`Node::answer`], now or later.
+    fn request(&mut self, cx: &mut Context<'_>, token: PairingRequestToken, request: PairingRequest);
+    /// Save this peer.
+    fn paired(&mut self, cx: &mut Context<'_>, peer: &PairedPeer) -> Hook;
+    /// Undo that.
+    fn rollback(&mut self, cx: &mut Context<'_>, pair_id: PairId);
+    /// A timer of its own is due.
+    fn timer(&mut self, _cx: &mut Context<'_>, _key: u64) {}
+}
+
+/// An application that does nothing by itself and remembers everything.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// How its hooks end.
+    pub hooks: Hook,
+    /// Whether its hooks panic.
+    pub hooks_panic: bool,
+    /// What was told, in order.
+    pub events: Vec<Event>,
+    /// What streams became ready for, in order.
+    pub ready: Vec<Ready>,
+    /// Requests that wait for an answer.
+    pub requests: Vec<(PairingRequestToken, PairingRequest)>,
+    /// Peers that it saved and did not undo.
+    pub saved: Vec<PairId>,
+}
+
+impl App for Recorder {
+    fn event(&mut self, _: &mut Context<'_>, event: Event) {
+        self.events.push(event);
+    }
+
+    fn ready(&mut self, _: &mut Context<'_>, ready: Ready) {
+        self.ready.push(ready);
+    }
+
+    fn request(&mut self, _: &mut Context<'_>, token: PairingRequestToken, request: PairingRequest) {
+        self.requests.push((token, request));
+    }
+
+    fn paired(&mut self, _: &mut Context<'_>, peer: &PairedPeer) -> Hook {
+        if self.hooks_panic {
+            // Without the panic hook, whose words would only confuse who reads a test's output.
+            std::panic::resume_unwind(Box::new("the application's hook panics"));
+        }
+        if matches!(self.hooks, Hook::Succeed | Hook::Stall(_)) {
+            self.saved.push(peer.pair_id);
+        }
+        self.hooks
+    }
+
+    fn rollback(&mut self, _: &mut Context<'_>, pair_id: PairId) {
+        self.saved.retain(|saved| *saved != pair_id);
+    }
+}

@@ -1,0 +1,221 @@
+//! One host of a world: its interfaces, clock, store, node and application.
+
+use crate::clock::Clock;
+use crate::fabric::Port;
+use crate::store::Store;
+use crate::world::Due;
+use handfast_core::ask::PairedToken;
+use handfast_core::store::PairRecord;
+use handfast_core::{
+    Config, Family, Identity, Interface, InterfaceAddr, Node, PairId, SocketId, SocketSpec,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The port of mDNS. RFC 6762 §3.
+pub(crate) const MDNS_PORT: u16 = 5353;
+
+/// The port that nodes get for QUIC when they leave it to the system.
+pub(crate) const QUIC_PORT: u16 = 40_000;
+
+/// What a host begins with.
+pub struct Setup {
+    /// For people who read the story.
+    pub name: String,
+    /// How its node behaves.
+    pub config: Config,
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    /// What its store holds already.
+    pub records: Vec<PairRecord>,
+    /// Its interfaces.
+    pub ports: Vec<Port>,
+    /// Whether its system has IPv6 at all.
+    pub ipv6: bool,
+    /// By how many seconds its calendar is ahead.
+    pub skew_s: i64,
+}
+
+impl Setup {
+    /// A host without interfaces, whose clock is right and whose store is empty.
+    pub fn new(name: impl Into<String>, config: Config, identity: Arc<Identity>) -> Self {
+        let (records, ports) = (Vec::new(), Vec::new());
+        Self { name: name.into(), config, identity, records, ports, ipv6: true, skew_s: 0 }
+    }
+
+    /// Plugs it into a segment.
+    #[must_use]
+    pub fn with_port(mut self, port: Port) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Gives its store something to begin with.
+    #[must_use]
+    pub fn with_records(mut self, records: Vec<PairRecord>) -> Self {
+        self.records = records;
+        self
+    }
+}
+
+/// A hook that was asked to save a peer and has not answered.
+pub(crate) struct Pending {
+    pub(crate) pair_id: PairId,
+    pub(crate) token: PairedToken,
+    /// Which pending answer it is: a rolled back one is dropped.
+    pub(crate) ticket: u64,
+}
+
+/// A host.
+pub struct Machine<A> {
+    /// For people who read the story.
+    pub name: String,
+    /// What runs on it.
+    pub app: A,
+    /// What it keeps.
+    pub store: Store,
+    /// What it takes for the time.
+    pub clock: Clock,
+    /// IP versions in which its system opens no socket.
+    pub refused: BTreeSet<Family>,
+    pub(crate) node: Option<Node>,
+    pub(crate) config: Config,
+    pub(crate) identity: Arc<Identity>,
+    /// How often its node began: what belongs to an earlier life is dropped.
+    pub(crate) boots: u64,
+    /// How often its node, or its interfaces, began anew.
+    pub(crate) changes: u64,
+    pub(crate) ports: BTreeMap<u32, Port>,
+    pub(crate) sockets: BTreeMap<SocketId, SocketSpec>,
+    pub(crate) hooks: Vec<Pending>,
+    /// When its node wants to be told the time, on the world's clock.
+    pub(crate) wake_at: Option<Instant>,
+    pub(crate) asleep: Option<Instant>,
+    /// What came due while it slept.
+    pub(crate) put_off: Vec<Due>,
+    /// How often its node was told one and the same time.
+    pub(crate) turns: Turns,
+}
+
+/// How often a node was told one and the same moment.
+#[derive(Default)]
+pub(crate) struct Turns {
+    at: Option<Instant>,
+    count: u32,
+}
+
+impl Turns {
+    /// Counts one; how many there were at this moment.
+    pub(crate) fn at(&mut self, now: Instant) -> u32 {
+        if self.at != Some(now) {
+            *self = Self { at: Some(now), count: 0 };
+        }
+        self.count += 1;
+        self.count
+    }
+}
+
+impl<A> Machine<A> {
+    pub(crate) fn new(setup: Setup, app: A, clock: Clock) -> Self {
+        let store = Store {
+            records: setup.records.into_iter().map(|record| (record.pair_id, record)).collect(),
+            ..Store::default()
+        };
+        Self {
+            name: setup.name,
+            app,
+            store,
+            clock,
+            refused: if setup.ipv6 { BTreeSet::new() } else { [Family::V6].into() },
+            node: None,
+            config: setup.config,
+            identity: setup.identity,
+            boots: 0,
+            changes: 0,
+            ports: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            hooks: Vec::new(),
+            wake_at: None,
+            asleep: None,
+            put_off: Vec::new(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// Its node, unless it crashed.
+    pub fn node(&mut self) -> Option<&mut Node> {
+        self.node.as_mut()
+    }
+
+    /// Whether its node runs.
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Whether it sleeps.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.is_some()
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its addresses, on all interfaces that are up.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.ports.values().flat_map(|port| port.addresses.iter().map(|address| address.ip))
+    }
+
+    /// Where its QUIC socket is reached, by its first address of a family.
+    pub fn address(&self, family: Family) -> Option<SocketAddr> {
+        let ip = self.ips().find(|ip| Family::of(*ip) == family)?;
+        Some(SocketAddr::new(ip, self.quic_port()))
+    }
+
+    /// The port of its QUIC sockets.
+    pub fn quic_port(&self) -> u16 {
+        if self.config.port == 0 { QUIC_PORT } else { self.config.port }
+    }
+
+    /// Its interfaces as its system lists them.
+    pub(crate) fn interfaces(&self) -> Vec<Interface> {
+        let one = |port: &Port| Interface {
+            name: format!("sim{}", port.interface),
+            index: port.interface,
+            loopback: false,
+            addresses: port.addresses.clone(),
+        };
+        self.ports.values().map(one).collect()
+    }
+
+    /// The port that a socket sends from, and listens on.
+    pub(crate) fn port_of(&self, spec: &SocketSpec) -> u16 {
+        match spec {
+            SocketSpec::Quic { .. } => self.quic_port(),
+            SocketSpec::Mdns { .. } => MDNS_PORT,
+        }
+    }
+
+    /// The socket that hears what came in on an interface for a port.
+    pub(crate) fn socket_for(&self, interface: u32, family: Family, port: u16) -> Option<SocketId> {
+        let hears = |spec: &SocketSpec| match spec {
+            SocketSpec::Quic { family: f, .. } => *f == family && port == self.quic_port(),
+            SocketSpec::Mdns { family: f, interface: i, .. } => {
+                *f == family && *i == interface && port == MDNS_PORT
+            }
+        };
+        self.sockets.iter().find(|(_, spec)| hears(spec)).map(|(id, _)| *id)
+    }
+}
+
+/// An address and the length of its prefix, from text such as `10.0.0.1/24`.
+///
+/// # Panics
+/// For any other text: it is part of a test.
+pub fn address(text: &str) -> InterfaceAddr {
+    let (ip, prefix) = text.split_once('/').expect("an address with the length of its prefix");
+    InterfaceAddr { ip: ip.parse().expect("an address"), prefix: prefix.parse().expect("a length") }
+}

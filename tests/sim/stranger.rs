@@ -1,0 +1,41 @@
+//! Those who have no node and play by no rules.
+
+use crate::fabric::{Arrival, Host, Outgoing};
+use crate::fault::Fault;
+use rand_chacha::ChaCha12Rng;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// One datagram that a stranger sends.
+pub struct Misdeed {
+    /// What kind of misdeed it is.
+    pub fault: Fault,
+    /// The source that it names, where that is not his own.
+    pub as_if_from: Option<SocketAddr>,
+    /// The datagram.
+    pub out: Outgoing,
+}
+
+/// What a stranger does at one moment.
+#[derive(Default)]
+pub struct Act {
+    /// What he sends.
+    pub sends: Vec<Misdeed>,
+    /// After what time he acts again, if ever.
+    pub again: Option<Duration>,
+}
+
+/// Somebody who has no node.
+pub trait Stranger {
+    /// A datagram reached him: a multicast on one of his segments, or one that was sent to him.
+    fn heard(&mut self, _now: Instant, _arrival: &Arrival) {}
+    /// He sits on the path and sees what a host sent, with the source that it had, wherever it went. Only where
+    /// he [`taps`](Stranger::taps).
+    fn overheard(&mut self, _now: Instant, _from: Host, _out: &Outgoing) {}
+    /// Whether he sees what every host sends.
+    fn taps(&self) -> bool {
+        false
+    }
+    /// It is his turn.
+    fn act(&mut self, now: Instant, rng: &mut ChaCha12Rng) -> Act;
+}
