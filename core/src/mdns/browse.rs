@@ -15,6 +15,11 @@ const FIRST_DELAY_MAX: Duration = Duration::from_millis(120);
 /// The second question follows after this; each further gap is twice the last. RFC 6762 §5.2.
 const GAP_MIN: Duration = Duration::from_secs(1);
 const GAP_MAX: Duration = Duration::from_secs(60 * 60);
+/// Questions go out at most once in this time on the average, lest a stranger who names peers without end make
+/// us multicast as often as he does: what comes due meanwhile goes out together.
+const TURN_EVERY: Duration = Duration::from_millis(100);
+/// So much may be asked ahead of that, so that a few questions of our own never wait.
+const TURNS_AHEAD: Duration = Duration::from_millis(500);
 /// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
 const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
@@ -74,6 +79,12 @@ impl Series {
         }
     }
 
+    /// Begins anew, as long as RFC 6762 §5.2 wants after the last question.
+    fn begin(&mut self, at: Instant) {
+        let at = self.asked.map_or(at, |asked| at.max(asked + GAP_MIN));
+        self.next = Next::First { at };
+    }
+
     /// Asked, by us or on our behalf.
     fn on_asked(&mut self, now: Instant) {
         self.asked = Some(now);
@@ -99,20 +110,22 @@ pub(super) struct Queries {
     series: BTreeMap<(Name, Type), Series>,
     direct: Direct,
     asked_direct: Option<Instant>,
+    /// Until when the turns that were taken last, at [`TURN_EVERY`].
+    spent: Option<Instant>,
 }
 
 impl Queries {
     pub(super) fn new(direct: Direct) -> Self {
-        Self { series: BTreeMap::new(), direct, asked_direct: None }
+        Self { series: BTreeMap::new(), direct, asked_direct: None, spent: None }
     }
 
     /// Asks until answered; goes on as before if it is asked already.
     pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, patience: Patience, rng: &mut Rng) {
-        let first = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
-        let fresh = Series { next: first, patience, asked: None, refresh: None };
+        let first = now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX);
+        let fresh = Series { next: Next::First { at: first }, patience, asked: None, refresh: None };
         let series = self.series.entry((name.clone(), kind)).or_insert(fresh);
         if series.next == Next::Answered {
-            series.next = first;
+            series.begin(first);
         }
         if patience == Patience::Endless {
             series.patience = patience;
@@ -158,14 +171,14 @@ impl Queries {
         if let Some(series) = self.series.get_mut(&(name.clone(), kind))
             && !matches!(series.next, Next::First { .. })
         {
-            series.next = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
+            series.begin(now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX));
         }
     }
 
     /// Starts every series anew: after a wake, or on a link that came back.
     pub(super) fn restart(&mut self, now: Instant, rng: &mut Rng) {
         for series in self.series.values_mut() {
-            series.next = Next::First { at: now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX) };
+            series.begin(now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX));
         }
     }
 
@@ -185,6 +198,9 @@ impl Queries {
     /// The questions that are due. The first of a series ask for replies by unicast. RFC 6762 §5.4.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Question> {
         let mut questions = Vec::new();
+        if self.spent.is_some_and(|spent| now + TURNS_AHEAD < spent) {
+            return questions;
+        }
         for ((name, kind), series) in &mut self.series {
             if series.due().is_none_or(|at| at > now) {
                 continue;
@@ -201,11 +217,16 @@ impl Queries {
             questions.push(Question { name: name.clone(), kind: *kind, want });
         }
         self.series.retain(|_, series| series.patience != Patience::Tries(0));
+        if !questions.is_empty() {
+            self.spent = Some(self.spent.map_or(now, |spent| spent.max(now)) + TURN_EVERY);
+        }
         questions
     }
 
     pub(super) fn next_at(&self) -> Option<Instant> {
-        self.series.values().filter_map(Series::due).min()
+        let due = self.series.values().filter_map(Series::due).min()?;
+        let free = self.spent.and_then(|spent| spent.checked_sub(TURNS_AHEAD));
+        Some(free.map_or(due, |free| due.max(free)))
     }
 
     /// Whether a unicast reply may be believed. RFC 6762 §6.

@@ -160,6 +160,18 @@ fn a_flood_of_pointers_makes_us_ask_a_bounded_number_of_questions() {
 }
 
 #[test]
+fn a_slow_flood_of_pointers_makes_us_send_ten_datagrams_a_second_at_most() {
+    let mut lan = settled();
+    for node in 0..200 {
+        lan.inject(stranger(), &response_of(&[ptr(node + 10)]));
+        lan.run_for(millis(10));
+    }
+    let asked = lan.sent.iter().filter(|sent| sent.query().is_some()).count();
+    // Two seconds, and what may be asked ahead.
+    assert!(asked <= 20 + 6, "{asked}");
+}
+
+#[test]
 fn a_forged_goodbye_is_undone_by_its_owner_within_the_second() {
     let mut lan = Lan::ethernet();
     let (a, b) = (lan.node(), lan.node());
