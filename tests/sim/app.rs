@@ -4,8 +4,8 @@
 //! says, may use the node at once, and sets timers in virtual time.
 
 use handfast_core::ask::{PairingRequest, PairingRequestToken};
-use handfast_core::{Event, Node, Now, PairId, PairedPeer, Ready};
 use handfast_core::store::PairRecord;
+use handfast_core::{Event, Node, Now, PairId, PairedPeer, Ready};
 use rand_chacha::ChaCha12Rng;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -6,9 +6,7 @@ use crate::store::Store;
 use crate::world::Due;
 use handfast_core::ask::PairedToken;
 use handfast_core::store::PairRecord;
-use handfast_core::{
-    Config, Family, Identity, Interface, InterfaceAddr, Node, PairId, SocketId, SocketSpec,
-};
+use handfast_core::{Config, Family, Identity, Interface, InterfaceAddr, Node, PairId, SocketId, SocketSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

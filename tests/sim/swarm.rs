@@ -18,6 +18,7 @@ mod villains;
 
 pub use plan::Plan;
 pub use shrink::shrink;
+pub use truth::Feats;
 
 use crate::fault::Tally;
 use crate::trace::Detail;
@@ -65,6 +66,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// How often each kind of fault fired.
     pub tally: Tally,
+    /// What was achieved.
+    pub feats: Feats,
     /// How much time passed in it.
     pub simulated: Duration,
     /// A hash of all that happened.
@@ -86,6 +89,7 @@ pub fn play(plan: &Plan, detail: Detail) -> Outcome {
     Outcome {
         violation,
         tally: world.tally(),
+        feats: director.truth.borrow().feats,
         simulated: world.elapsed(),
         digest: world.trace.digest(),
         story: world.trace.story.clone(),

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use handfast_tests::fault::{Fault, Tally};
-use handfast_tests::swarm::{self, Outcome, Plan, Violation};
+use handfast_tests::swarm::{self, Feats, Outcome, Plan, Violation};
 use handfast_tests::trace::Detail;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
@@ -127,6 +127,7 @@ fn play_all(args: &Args) -> io::Result<bool> {
 struct Report {
     played: u64,
     tally: Tally,
+    feats: Feats,
     simulated: Duration,
     seconds: f64,
     /// The seeds in which something broke, with what.
@@ -137,6 +138,7 @@ impl Report {
     fn note(&mut self, seed: u64, outcome: Outcome, bar: &ProgressBar) {
         self.played += 1;
         self.tally += &outcome.tally;
+        self.feats += outcome.feats;
         self.simulated += outcome.simulated;
         if let Some(violation) = outcome.violation {
             bar.println(format!("seed {seed}: {}", violation.sentence));
@@ -178,8 +180,21 @@ impl Report {
                 tell_shrunk(out, *seed, violation)?;
             }
         }
+        let Feats { paired, connected, streams, bytes, .. } = self.feats;
+        writeln!(
+            out,
+            "{paired} times paired, {connected} connected; {streams} streams whole, {} MiB",
+            bytes >> 20
+        )?;
         let (broken, silent) = (self.broken.len(), self.silent().len());
-        writeln!(out, "{} worlds in {:.0} s, {:.1} a second, {:.0} hours simulated", self.played, self.seconds, self.rate(), self.hours())?;
+        writeln!(
+            out,
+            "{} worlds in {:.0} s, {:.1} a second, {:.0} hours simulated",
+            self.played,
+            self.seconds,
+            self.rate(),
+            self.hours()
+        )?;
         writeln!(out, "{broken} broken, {silent} kinds of fault never fired")
     }
 
@@ -189,11 +204,15 @@ impl Report {
         let broken: Vec<String> = self.broken.iter().map(|(seed, _)| seed.to_string()).collect();
         format!(
             "{{\"v\":1,\"seeds\":{},\"violations\":{},\"broken_seeds\":[{}],\"never_fired\":[{}],\
-             \"seconds\":{:.1},\"seeds_per_s\":{:.1},\"simulated_hours\":{:.1},\"faults\":{{{faults}}}}}",
+             \"paired\":{},\"connected\":{},\"streams\":{},\"bytes\":{},\"seconds\":{:.1},\"seeds_per_s\":{:.1},\"simulated_hours\":{:.1},\"faults\":{{{faults}}}}}",
             self.played,
             self.broken.len(),
             broken.join(","),
             silent.join(","),
+            self.feats.paired,
+            self.feats.connected,
+            self.feats.streams,
+            self.feats.bytes,
             self.seconds,
             self.rate(),
             self.hours(),

@@ -91,7 +91,11 @@ impl Line {
 fn apart(said: &mut BTreeMap<Vec<u8>, Duration>, key: Vec<u8>, at: Duration, least: Duration, what: &str) {
     if let Some(before) = said.get(&key) {
         let name = String::from_utf8_lossy(&key);
-        assert!(at >= *before + least, "packet budgets hold: {what} was multicast again after {:?}: {name}", at - *before);
+        assert!(
+            at >= *before + least,
+            "packet budgets hold: {what} was multicast again after {:?}: {name}",
+            at - *before
+        );
     }
     said.retain(|_, before| at < *before + least);
     said.insert(key, at);

@@ -259,7 +259,9 @@ impl Director {
             Step::Link(segment, ..) => self.places.set_link(&mut self.world.fabric, segment, None),
             Step::Cable(number, port, ..) => self.cable(number, port, None),
             Step::Part(segment, ..) => self.places.heal(&mut self.world.fabric, segment),
-            Step::Unbridge(joint, _) => self.places.set_bridge(&mut self.world.fabric, joint, BridgeState::Up),
+            Step::Unbridge(joint, _) => {
+                self.places.set_bridge(&mut self.world.fabric, joint, BridgeState::Up)
+            }
             Step::Flap(number, port, time, times) => {
                 let (Some(host), Some(guest)) = (self.hosts[number], self.plan.guests[number].clone()) else {
                     return;
@@ -305,7 +307,9 @@ impl Director {
     }
 
     fn renumber(&mut self, number: usize, port: usize) {
-        let (Some(host), Some(guest)) = (self.hosts[number], self.plan.guests[number].clone()) else { return };
+        let (Some(host), Some(guest)) = (self.hosts[number], self.plan.guests[number].clone()) else {
+            return;
+        };
         self.places.renumbered(number);
         let addresses = self.places.ports(number, &guest)[port].addresses.clone();
         self.world.renumber(host, port as u32 + 1, addresses);

@@ -166,7 +166,7 @@ impl Geography {
         self.any_two(from, to, |a, b| self.hear(a, b))
     }
 
-    /// Whether one guest can dial what another announces, once nothing is wrong.
+    /// Whether one guest can dial another, once nothing is wrong.
     pub(super) fn reaches(&self, from: (usize, &Guest), to: (usize, &Guest)) -> bool {
         let public = |(n, guest): (usize, &Guest)| {
             self.ports(n, guest).iter().any(|port| {
@@ -174,12 +174,9 @@ impl Geography {
                 place.is_some_and(|place| place.uplink == Uplink::Routed)
             })
         };
-        let out = |guest: &Guest| {
-            guest.segments.iter().any(|on| self.segments[*on].uplink != Uplink::None)
-        };
+        let out = |guest: &Guest| guest.segments.iter().any(|on| self.segments[*on].uplink != Uplink::None);
         self.any_two(from, to, |a, b| self.segments[a].domain == self.segments[b].domain)
             || (public(to) && out(from.1))
-            || (public(from) && out(to.1))
     }
 
     /// Whether some interface of the one and some of the other have an IP version in common, and segments of

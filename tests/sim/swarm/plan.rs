@@ -163,10 +163,12 @@ impl Plan {
     pub fn draw(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let (segments, joints) = topology(&mut dice);
-        let hosts = dice.between(2, 6) as usize;
+        let has_homes = segments.iter().any(|(_, uplink, _)| *uplink != Uplink::None);
+        let hosts = dice.between(if has_homes { 3 } else { 2 }, 6) as usize;
         let guests: Vec<Guest> = (0..hosts).map(|n| guest(&mut dice, n, segments.len())).collect();
         let length = Duration::from_secs(dice.between(60, 1200));
-        let place = Draw { hosts, segments: segments.len(), joints: &joints, length, guests: &guests };
+        let place =
+            Draw { hosts, segments: segments.len(), joints: &joints, length, guests: &guests, has_homes };
         let mut steps = place.story(&mut dice);
         for _ in 0..dice.between(0, 10) {
             steps.push((dice.duration(Duration::ZERO, length), place.trouble(&mut dice)));
@@ -199,6 +201,9 @@ impl Plan {
     }
 }
 
+/// Where the server is, of two homes and an office.
+const OFFICE: usize = 2;
+
 fn topology(dice: &mut Dice) -> (Vec<(Stack, Uplink, Link)>, Vec<Joint>) {
     let stack = *dice.pick(&[Stack::V4, Stack::V4, Stack::Dual, Stack::Dual, Stack::V6]);
     let lan = |dice: &mut Dice, stack| (stack, Uplink::None, link(dice));
@@ -210,7 +215,7 @@ fn topology(dice: &mut Dice) -> (Vec<(Stack, Uplink, Link)>, Vec<Joint>) {
             let all = vec![lan(dice, stack), lan(dice, Stack::Dual), lan(dice, stack)];
             (all, vec![Joint::Reflector(0, 1), Joint::Bridge(1, 2)])
         }
-        // Two homes and a server: addresses are told by hand.
+        // Two homes and an office: addresses are told by hand.
         _ => {
             let home = |dice: &mut Dice| (Stack::Dual, nat(dice), link(dice));
             let office = (Stack::V4, Uplink::Routed, link(dice));
@@ -273,6 +278,8 @@ struct Draw<'a> {
     joints: &'a [Joint],
     length: Duration,
     guests: &'a [Guest],
+    /// Whether there are homes behind NATs, and an office.
+    has_homes: bool,
 }
 
 impl Draw<'_> {
@@ -280,8 +287,15 @@ impl Draw<'_> {
         dice.below(self.hosts as u64) as usize
     }
 
+    /// A host that others can dial, where segments have uplinks; else any.
+    fn server(&self, dice: &mut Dice) -> usize {
+        let public = |n: &usize| self.guests[*n].segments.contains(&OFFICE);
+        let all: Vec<usize> = (0..self.hosts).filter(public).collect();
+        if self.has_homes && !all.is_empty() && !dice.one_in(4) { *dice.pick(&all) } else { self.host(dice) }
+    }
+
     fn two(&self, dice: &mut Dice) -> (usize, usize) {
-        let a = self.host(dice);
+        let a = self.server(dice);
         let b = (a + dice.between(1, self.hosts as u64 - 1) as usize) % self.hosts;
         (a, b)
     }
@@ -295,7 +309,8 @@ impl Draw<'_> {
         let mut steps = Vec::new();
         for _ in 0..dice.between(1, 3) {
             let (host, joiner) = self.two(dice);
-            let way = *dice.pick(&[Way::Chosen, Way::At, Way::At, Way::Any, Way::Asked]);
+            let ways = [Way::At, Way::At, Way::Chosen, Way::Any, Way::Asked];
+            let way = *dice.pick(if self.has_homes { &ways[..1] } else { &ways });
             let after = Duration::from_millis(dice.between(1, 60_000));
             let typos = if dice.one_in(4) { dice.between(1, 4) as u32 } else { 0 };
             let begin = dice.duration(Duration::ZERO, self.length / 2);
@@ -333,7 +348,7 @@ impl Draw<'_> {
             }
             4 => match self.joints.iter().position(|joint| matches!(joint, Joint::Bridge(..))) {
                 Some(joint) => Step::Unbridge(joint, while_),
-                None => Step::Rebind(segment),
+                None => Step::Rebind(segment % OFFICE),
             },
             5 => Step::Flap(host, port, while_ / 10, dice.between(1, 20) as u32),
             6 => Step::Renumber(host, port),
@@ -355,7 +370,7 @@ impl Draw<'_> {
             _ => {
                 use Villain::*;
                 let who = *dice.pick(&[RecordFlood, InitialFlood, Replayer, Forger, Liar]);
-                Step::Villain(segment, who, while_)
+                Step::Villain(if self.has_homes { OFFICE } else { segment }, who, while_ / 4)
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use handfast_core::{Code, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
 
 /// How a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +35,36 @@ pub(super) struct Story {
     pub(super) over: bool,
 }
 
+/// What was achieved, so that a world in which nothing ever works does not pass for one in which nothing
+/// breaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Feats {
+    /// Sides of pairings that were told that they are paired.
+    pub paired: u64,
+    /// Sides of connections.
+    pub connected: u64,
+    /// Streams that were read to their end.
+    pub streams: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+}
+
+impl AddAssign for Feats {
+    fn add_assign(&mut self, other: Self) {
+        self.paired += other.paired;
+        self.connected += other.connected;
+        self.streams += other.streams;
+        self.bytes += other.bytes;
+    }
+}
+
 /// What really happened.
 #[derive(Default)]
 pub(super) struct Truth {
     shown: BTreeSet<(String, PublicKey)>,
     typed: BTreeSet<(String, PublicKey)>,
+    /// What was achieved.
+    pub(super) feats: Feats,
     /// Every stream, by its number.
     pub(super) streams: BTreeMap<u64, Story>,
     next: u64,

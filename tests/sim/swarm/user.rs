@@ -204,9 +204,16 @@ impl User {
                 Ok(Read { fin, .. }) => {
                     let got = sink.concat();
                     let sent = content(number, reading.read, got.len());
-                    assert!(got == sent, "bytes arrive in order: stream {number} differs after {}", reading.read);
+                    assert!(
+                        got == sent,
+                        "bytes arrive in order: stream {number} differs after {}",
+                        reading.read
+                    );
                     reading.read += got.len() as u64;
+                    let feats = &mut self.truth.borrow_mut().feats;
+                    feats.bytes += got.len() as u64;
                     if fin {
+                        feats.streams += 1;
                         let whole = story.finished && reading.read == story.total;
                         assert!(whole, "bytes arrive whole: stream {number} ended after {}", reading.read);
                         break true;
@@ -262,12 +269,14 @@ impl App for User {
             Event::PeerConnected(peer) => {
                 let paired = Self::is_paired(cx, &peer.key);
                 assert!(paired, "no application byte before `paired`: the store does not hold the peer");
+                self.truth.borrow_mut().feats.connected += 1;
                 self.connections.insert(peer.conn, peer.key);
             }
             Event::PeerDisconnected(conn, ..) => self.gone(conn),
             Event::PeerPaired(peer) => {
                 let confirmed = self.truth.borrow().confirmed(self.key, peer.key);
                 assert!(confirmed, "nobody is paired with whom he did not confirm");
+                self.truth.borrow_mut().feats.paired += 1;
                 let saved = self.saved.contains_key(&peer.pair_id);
                 assert!(saved, "nobody is paired whom the application did not save");
                 // What the new pairing replaces was saved under its own id.

@@ -16,6 +16,12 @@ use std::time::{Duration, Instant};
 /// How much of what he overheard a replayer, or a forger, remembers.
 const MEMORY: usize = 64;
 
+/// How many peers a flood announces at a time. More would show nothing else, and take longer.
+const RECORDS: u32 = 5;
+
+/// How many connections a flood begins at a time.
+const INITIALS: u32 = 10;
+
 /// The port of mDNS. RFC 6762 §3.
 const MDNS_PORT: u16 = 5353;
 
@@ -70,7 +76,7 @@ impl Rogue {
     }
 
     fn flood_records(&self, rng: &mut ChaCha12Rng, act: &mut Act) {
-        for _ in 0..20 {
+        for _ in 0..RECORDS {
             let mut name = [0; 20];
             rng.fill_bytes(&mut name);
             let name: String = name.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -80,7 +86,7 @@ impl Rogue {
     }
 
     fn flood_initials(&self, rng: &mut ChaCha12Rng, act: &mut Act) {
-        for _ in 0..20 {
+        for _ in 0..INITIALS {
             let Some(victim) = self.victim(rng) else { return };
             let port = 1024 + (rng.next_u32() % 60_000) as u16;
             let mut id = [0; 8];
@@ -96,7 +102,10 @@ impl Rogue {
         }
         if let Some(overheard) = pick(&self.overheard, rng) {
             let again = out(QUIC_PORT, overheard.destination, &overheard.payload);
-            act.sends.push(Misdeed { fault: Fault::Replayed, as_if_from: None, out: again });
+            act.sends.push(Misdeed { fault: Fault::Replayed, as_if_from: None, out: again.clone() });
+            // And as if from who sent it, from another port: a NAT may look at the one and not at the other.
+            let as_if_from = overheard.source_ip.map(|ip| SocketAddr::new(ip, QUIC_PORT + 1));
+            act.sends.push(Misdeed { fault: Fault::Forged, as_if_from, out: again });
         }
     }
 

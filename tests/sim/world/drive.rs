@@ -186,7 +186,9 @@ impl<A: App> World<A> {
     /// Lets an application do something, with its node in its hands.
     pub fn with_app<T>(&mut self, host: Host, act: impl FnOnce(&mut A, &mut Context<'_>) -> T) -> T {
         let (mut timers, mut notes) = (Vec::new(), Vec::new());
-        let Place::Machine(machine) = &mut self.places[host.0] else { panic!("a stranger has no application") };
+        let Place::Machine(machine) = &mut self.places[host.0] else {
+            panic!("a stranger has no application")
+        };
         let now = machine.clock.read(self.now);
         let node = machine.node.as_mut().expect("the node runs");
         let (rng, boots, records) = (&mut self.rng, machine.boots, &machine.store.records);
@@ -296,9 +298,8 @@ impl<A: App> World<A> {
     }
 
     fn ask_paired(&mut self, host: Host, token: PairedToken, peer: &PairedPeer) {
-        let hook = self.with_app(host, |app, cx| {
-            catch_unwind(AssertUnwindSafe(|| app.paired(cx, peer))).ok()
-        });
+        let hook =
+            self.with_app(host, |app, cx| catch_unwind(AssertUnwindSafe(|| app.paired(cx, peer))).ok());
         self.sequence += 1;
         let ticket = self.sequence;
         let pair_id = peer.pair_id;
