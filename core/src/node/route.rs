@@ -31,17 +31,18 @@ pub(super) fn pairing_engine(config: &Config, own: PublicKey, rng: Rng) -> Pairi
 }
 
 impl Node {
-    /// Hears every engine until none has anything to say.
+    /// Hears every engine until none has anything to say. What a frame brought about is heard before the next
+    /// frame, or the end of its connection: engines queue what one input brings, not what a burst does.
     pub(super) fn route(&mut self, now: Now) {
         let now = now.mono;
         loop {
             self.quic.poll_connections(now);
-            if let Some(event) = self.quic.poll_event() {
-                self.route_quic(now, event);
-            } else if let Some(event) = self.pairing.poll_event() {
+            if let Some(event) = self.pairing.poll_event() {
                 self.route_pairing(now, event);
             } else if let Some(event) = self.peers.poll_event() {
                 self.route_peers(now, event);
+            } else if let Some(event) = self.quic.poll_event() {
+                self.route_quic(now, event);
             } else if let Some(event) = self.mdns.poll_event() {
                 self.route_mdns(now, event);
             } else {

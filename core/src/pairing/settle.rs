@@ -50,13 +50,13 @@ impl Pairing {
         commit::list(&self.mine(peer).into_values().collect::<Vec<_>>(), &[])
     }
 
-    /// The peer's list, from `Hello` or `State`, on a connection that proved the peer's key.
+    /// The peer's list, from `Hello` or `State`, on a connection that proved the peer's key. One of a
+    /// connection that is gone already, or that [`Pairing::open_list`] never saw, says nothing.
     pub(crate) fn handle_list(&mut self, now: Instant, conn: ConnId, peer: PublicKey, list: Vec<Entry>) {
         if !self.is_loaded() {
             return;
         }
-        let said = self.list_for(&peer);
-        let link = self.links.entry(conn).or_insert(Link { peer, theirs: None, said });
+        let Some(link) = self.links.get_mut(&conn) else { return };
         assert!(link.peer == peer, "a connection has one key");
         link.theirs = Some(list);
         self.refresh(now);

@@ -100,6 +100,22 @@ fn a_stranger_is_told_that_what_it_lists_is_gone() {
 }
 
 #[test]
+fn the_list_of_a_connection_that_is_gone_leaves_nothing() {
+    let mut world = World::new();
+    let (stranger, conn) = (world.nodes[JOINER].key, crate::id::ConnId(99));
+    let engine = &mut world.nodes[HOST].engine;
+    engine.open_list(conn, stranger);
+    engine.handle_data_lost(conn);
+    let entry = crate::wire::control::Entry {
+        pair_id: crate::id::PairId::from_bytes([1; 32]),
+        state: Listed::Paired,
+    };
+    engine.handle_list(world.now, conn, stranger, vec![entry]);
+    assert!(engine.poll_event().is_none());
+    assert!(engine.links.is_empty());
+}
+
+#[test]
 fn what_a_live_session_holds_is_listed_as_hook() {
     let mut world = World::new();
     world.nodes[HOST].hook = None;
