@@ -76,8 +76,8 @@ pub(super) struct Cache {
     /// Which instances name a host in their SRV record.
     hosts: BTreeMap<Name, Vec<Name>>,
     max: usize,
-    /// What was evicted and is not yet told.
-    evicted: Vec<(Name, Data)>,
+    /// What the last record that came in made go, and is not yet told.
+    evicted: Option<(Name, Data)>,
 }
 
 impl Cache {
@@ -90,7 +90,7 @@ impl Cache {
             ends: BTreeSet::new(),
             hosts: BTreeMap::new(),
             max: max.max(1),
-            evicted: Vec::new(),
+            evicted: None,
         }
     }
 
@@ -141,8 +141,8 @@ impl Cache {
         self.pointers.contains_key(&(name.clone(), target.clone()))
     }
 
-    /// Takes a record. When there is no room, something that `is_protected` denies makes way; it is told
-    /// name, data, and the instances at a host of that name.
+    /// Takes a record. When there is no room, something that `is_protected` denies makes way: see
+    /// [`Cache::take_evicted`]. It is told name, data, and the instances at a host of that name.
     pub(super) fn insert(
         &mut self,
         now: Instant,
@@ -187,6 +187,12 @@ impl Cache {
         Kept::New
     }
 
+    /// What made way for the record that came in last. Asked after each: what nobody hears of would be
+    /// believed to be there for ever.
+    pub(super) fn take_evicted(&mut self) -> Option<(Name, Data)> {
+        self.evicted.take()
+    }
+
     /// Whatever of this name and type is older than a second, and not said again, ends in a second. RFC 6762
     /// §10.2.
     pub(super) fn flush(&mut self, now: Instant, name: &Name, kind: Type) {
@@ -217,11 +223,8 @@ impl Cache {
         }
     }
 
-    /// The next thing that time, or want of room, brought.
+    /// The next thing that time brought.
     pub(super) fn poll(&mut self, now: Instant, rng: &mut Rng) -> Option<Due> {
-        if let Some((name, data)) = self.evicted.pop() {
-            return Some(Due::Expired(name, data));
-        }
         let &(at, id) = self.wakes.first()?;
         if at > now {
             return None;
@@ -307,7 +310,7 @@ impl Cache {
             return false;
         };
         let entry = self.remove(id);
-        self.evicted.push((entry.name, entry.data));
+        self.evicted = Some((entry.name, entry.data));
         true
     }
 

@@ -36,7 +36,8 @@ struct Sighting {
     reported: Option<Instance>,
 }
 
-/// All instances. Bounded by the caches, which hold a record for each.
+/// All instances. Bounded by the caches, which hold a record for each that is there; of those that are not,
+/// only what was reported waits to be taken back.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     /// By the interface's index and the instance.
@@ -73,7 +74,12 @@ impl Presence {
             view.txt = view.txt.or(old.and_then(|old| old.txt));
             sighting.views.push((socket, view));
         }
-        self.changed.insert(key);
+        if sighting.is_moot() {
+            self.sightings.remove(&key);
+            self.changed.remove(&key);
+        } else {
+            self.changed.insert(key);
+        }
     }
 
     /// Forgets what one link saw.
@@ -85,11 +91,14 @@ impl Presence {
                 self.changed.insert(key.clone());
             }
         }
+        self.sightings.retain(|_, sighting| !sighting.is_moot());
+        self.drop_stale();
     }
 
     /// Forgets the instances of a kind, without a word.
     pub(super) fn forget(&mut self, kind: &ServiceType) {
         self.sightings.retain(|_, sighting| sighting.kind != *kind);
+        self.drop_stale();
     }
 
     /// The next difference to what was reported.
@@ -115,9 +124,19 @@ impl Presence {
         }
         None
     }
+
+    fn drop_stale(&mut self) {
+        let sightings = &self.sightings;
+        self.changed.retain(|key| sightings.contains_key(key));
+    }
 }
 
 impl Sighting {
+    /// Whether it came and went with nobody told.
+    fn is_moot(&self) -> bool {
+        self.views.is_empty() && self.reported.is_none()
+    }
+
     fn merged(&self, interface: u32) -> Option<Instance> {
         let (_, newest) = self.views.last()?;
         let all = self.views.iter().flat_map(|(_, view)| &view.addresses);

@@ -177,6 +177,9 @@ impl LinkState {
             }
         };
         let kept = self.cache.insert(turn.now, record, turn.rng, is_protected);
+        if let Some((name, data)) = self.cache.take_evicted() {
+            self.handle_expired(turn, &name, &data);
+        }
         if record.share == Share::Unique && record.ttl != Ttl::GOODBYE {
             self.cache.flush(turn.now, &record.name, record.data.kind());
         }

@@ -159,8 +159,8 @@ fn a_full_cache_gives_up_what_ends_soonest() {
     assert_eq!(bench.insert(secs(1), &address(4, 1, 10)), Kept::New);
     assert_eq!(bench.cache.len(), 3);
     assert!(!bench.has(&address(2, 1, 0)));
-    let first = bench.cache.poll(bench.start + secs(1), &mut bench.rng);
-    assert_eq!(first, Some(Due::Expired(host(2), address(2, 1, 0).data)));
+    assert_eq!(bench.cache.take_evicted(), Some((host(2), address(2, 1, 0).data)));
+    assert_eq!(bench.cache.take_evicted(), None);
 }
 
 #[test]
