@@ -12,6 +12,7 @@ use std::time::Duration;
 /// | connections not yet authenticated, in all | 64 | [`max_unauthenticated`](Self::max_unauthenticated) |
 /// | the same, from one source address | 4 | [`max_unauthenticated_per_source`](Self::max_unauthenticated_per_source) |
 /// | from so many on, addresses are validated by Retry | 16 | [`retry_from`](Self::retry_from) |
+/// | connections in all, accepted and dialled each | 1,024 | [`max_connections`](Self::max_connections) |
 /// | time until both `Hello`s passed | 10 s | [`handshake_timeout`](Self::handshake_timeout) |
 /// | silence until a connection is given up | 45 s | [`idle_timeout`](Self::idle_timeout) |
 /// | interval of keep-alives on a quiet connection | 20 s | [`keep_alive`](Self::keep_alive) |
@@ -43,6 +44,10 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How long a stranger may take to be authenticated.
     pub handshake_timeout: Duration,
+    /// Connections that were accepted, and again so many that were dialled; those count as well that are
+    /// over, as long as QUIC drains them or the application has not read their streams. Further ones are
+    /// refused, or not dialled.
+    pub max_connections: usize,
     /// Unauthenticated connections, in all.
     pub max_unauthenticated: usize,
     /// Unauthenticated connections from one source address.
@@ -115,6 +120,7 @@ impl Config {
             idle_timeout: Duration::from_secs(45),
             keep_alive: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
+            max_connections: 1024,
             max_unauthenticated: 64,
             max_unauthenticated_per_source: 4,
             retry_from: 16,

@@ -138,8 +138,8 @@ impl Mdns {
                 trace!(?dropped, len = datagram.len(), "mdns datagram dropped");
                 *self.dropped.entry(dropped).or_default() += 1;
             }
+            self.settle();
         }
-        self.settle();
     }
 
     /// Time passed.

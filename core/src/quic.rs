@@ -46,8 +46,10 @@ use transmit::Turn;
 struct Outbox {
     events: VecDeque<Event>,
     ready: VecDeque<(ConnId, StreamId)>,
-    /// Connections whose peer allows more streams.
+    /// Connections whose peer allows more streams, each at most once.
     available: VecDeque<ConnId>,
+    /// Connections whose main stream was not read to its end, each at most once.
+    unread: VecDeque<ConnId>,
 }
 
 /// Which connections want attention, each at most once in each queue.
@@ -81,6 +83,8 @@ pub(crate) struct Quic {
     /// The slot of each of quinn-proto's handles, which are dense.
     slots: Vec<Option<usize>>,
     next_generation: u32,
+    /// How many of the connections were accepted.
+    accepted: usize,
     admission: Admission,
     timers: timers::Timers,
     out: Outbox,
@@ -110,6 +114,7 @@ impl Quic {
             conns: Slab::new(),
             slots: Vec::new(),
             next_generation: 0,
+            accepted: 0,
             timers: timers::Timers::default(),
             out: Outbox::default(),
             work: Work::default(),
@@ -174,7 +179,8 @@ impl Quic {
         self.timers.next().map(|at| Deadline { at, reason: Reason::Quic })
     }
 
-    /// Begins a connection. `None` where no socket reaches that address, or it is none to dial.
+    /// Begins a connection. `None` where no socket reaches that address, it is none to dial, or there are as
+    /// many dialled ones as there may be.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
@@ -184,6 +190,10 @@ impl Quic {
     ) -> Option<ConnId> {
         let to = Paths::canonical(to);
         self.paths.to(to)?;
+        if self.conns.len() - self.accepted >= self.config.max_connections {
+            tracing::debug!("too many connections to dial another");
+            return None;
+        }
         let config = self.factory.dial(alpn, expect).ok()?;
         // No name is sent (SNI is off); rustls wants one that is well formed.
         let (handle, quic) = self.endpoint.connect(now, config, to, "peer.invalid").ok()?;
@@ -261,6 +271,11 @@ impl Quic {
 
     /// Lets every connection say what it has to say. Call before the other `poll_*`.
     pub(crate) fn poll_connections(&mut self, now: Instant) {
+        while self.out.events.is_empty()
+            && let Some(conn) = self.out.unread.pop_front()
+        {
+            self.with(now, conn, |conn, cx| conn.read_on(cx));
+        }
         while let Some(slot) = self.work.poll.pop_front() {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.queued_poll = false;
@@ -291,7 +306,12 @@ impl Quic {
 
     /// A connection whose peer allows more streams.
     pub(crate) fn poll_available(&mut self) -> Option<ConnId> {
-        self.out.available.pop_front()
+        while let Some(id) = self.out.available.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            conn.queued_available = false;
+            return Some(id);
+        }
+        None
     }
 
     /// The next datagrams, into `buf`.
@@ -328,7 +348,11 @@ impl Quic {
 
     fn incoming(&mut self, now: Instant, incoming: Incoming) {
         let remote = incoming.remote_address().ip();
-        let verdict = self.admission.judge(remote, incoming.remote_address_validated());
+        let verdict = if self.accepted >= self.config.max_connections {
+            admission::Verdict::Refuse
+        } else {
+            self.admission.judge(remote, incoming.remote_address_validated())
+        };
         self.scratch.clear();
         match verdict {
             admission::Verdict::Refuse => {
@@ -347,6 +371,7 @@ impl Quic {
         match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
             Ok((handle, quic)) => {
                 self.admission.count(remote);
+                self.accepted += 1;
                 self.insert(now, handle, quic).counted = Some(remote);
             }
             Err(error) => {
@@ -417,18 +442,21 @@ impl Quic {
         self.timers.arm(slot, &mut conn.armed, at);
     }
 
-    /// Forgets a connection that nobody needs any more.
+    /// Forgets a connection that nobody needs any more. Until then a stranger's counts as such: one that is
+    /// opened and closed at once is there for as long as QUIC drains it (RFC 9000 §10.2), and two forged
+    /// datagrams make one.
     fn bury(&mut self, slot: usize) {
         let Some(conn) = self.conns.get(slot) else { return };
-        if conn.is_over()
-            && let Some(ip) = self.conns[slot].counted.take()
-        {
-            self.admission.discount(ip);
+        if !conn.is_spent() || conn.queued_poll || conn.queued_send {
+            return;
         }
-        let conn = &self.conns[slot];
-        if conn.is_spent() && !conn.queued_poll && !conn.queued_send {
-            let mut conn = self.conns.remove(slot);
-            self.timers.disarm(slot, &mut conn.armed);
+        let mut conn = self.conns.remove(slot);
+        self.timers.disarm(slot, &mut conn.armed);
+        if !conn.dialled() {
+            self.accepted -= 1;
+        }
+        if let Some(ip) = conn.counted {
+            self.admission.discount(ip);
         }
     }
 }

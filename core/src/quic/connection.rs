@@ -32,6 +32,9 @@ const EXPORTER_LABEL: &[u8] = b"EXPORTER-handfast-pair-v1";
 /// How long a last message may take to be acknowledged.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// Streams that one connection may have opened on this side, whatever its peer allows.
+pub(super) const MAX_OPENED: usize = 1 << 16;
+
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -64,6 +67,12 @@ pub(crate) struct Conn {
     pub(super) armed: Option<Instant>,
     pub(super) queued_poll: bool,
     pub(super) queued_send: bool,
+    pub(super) queued_available: bool,
+    queued_unread: bool,
+    /// Streams that were opened on this side.
+    opened: usize,
+    /// There were [`MAX_OPENED`] of them, and there are fewer.
+    room_again: bool,
     main: MainStream,
 }
 
@@ -96,6 +105,10 @@ impl Conn {
             armed: None,
             queued_poll: false,
             queued_send: false,
+            queued_available: false,
+            queued_unread: false,
+            opened: 0,
+            room_again: false,
             main: MainStream::default(),
         }
     }
@@ -134,6 +147,9 @@ impl Conn {
 
     /// Takes what quinn-proto has to tell.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.room_again) {
+            self.available(cx);
+        }
         while let Some(event) = self.quic.poll() {
             match event {
                 QuicEvent::Connected => self.connected(cx),
@@ -209,8 +225,12 @@ impl Conn {
         if label.len() > MAX_LABEL {
             return Err(OpenError::Label);
         }
+        if self.opened >= MAX_OPENED {
+            return Err(OpenError::Exhausted);
+        }
         let id = self.quic.streams().open(direction.into()).ok_or(OpenError::Exhausted)?;
         let id = stream_id(id);
+        self.opened += 1;
         self.streams.insert(id, Stream::opened_here(direction, label, key));
         // A label that is blocked leaves before the first byte that is not.
         let mut stream = StreamMut { conn: self, work, id };
@@ -224,10 +244,20 @@ impl Conn {
         stream.queued = false;
         let ready = (stream.key, std::mem::take(&mut stream.pending));
         if stream.is_done() {
-            self.streams.remove(&id);
-            work.poll(self);
+            self.forget_stream(work, id);
         }
         Some(ready)
+    }
+
+    /// Both halves of a stream are done.
+    pub(super) fn forget_stream(&mut self, work: &mut Work, id: StreamId) {
+        self.streams.remove(&id);
+        // The lowest bit says who opened it. RFC 9000 §2.1.
+        if (id.0 & 1 == 0) == self.dialled() {
+            self.room_again |= self.opened == MAX_OPENED;
+            self.opened -= 1;
+        }
+        work.poll(self);
     }
 
     fn connected(&mut self, cx: &mut Context<'_>) {
@@ -285,7 +315,13 @@ impl Conn {
             StreamEvent::Stopped { id, error_code } => {
                 self.stopped(cx, stream_id(id), error_code.into_inner())
             }
-            StreamEvent::Available { .. } => cx.out.available.push_back(self.id),
+            StreamEvent::Available { .. } => self.available(cx),
+        }
+    }
+
+    fn available(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.queued_available, true) {
+            cx.out.available.push_back(self.id);
         }
     }
 
@@ -369,11 +405,21 @@ impl Conn {
         self.close_if_done(cx);
     }
 
+    /// Reads on where [`MAX_READ`](super::main_stream::MAX_READ) stopped.
+    pub(super) fn read_on(&mut self, cx: &mut Context<'_>) {
+        self.queued_unread = false;
+        if !self.is_over() {
+            self.read_main(cx);
+        }
+    }
+
     fn read_main(&mut self, cx: &mut Context<'_>) {
         let end = self.main.read(self.id, &mut self.quic, cx.out);
         cx.work.send(self);
         match end {
             End::Open => {}
+            End::More if std::mem::replace(&mut self.queued_unread, true) => {}
+            End::More => cx.out.unread.push_back(self.id),
             End::Finished => cx.out.events.push_back(Event::MainEnded { conn: self.id }),
             End::Broken => self.close(cx, CloseCode::Protocol),
         }

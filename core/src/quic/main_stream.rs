@@ -14,6 +14,10 @@ use std::collections::VecDeque;
 /// Frames that may wait for the stream's window; a peer that reads none of them is cut off.
 const MAX_OUTBOX: usize = 64;
 
+/// Bytes that are read at a time, before the frames in them are heard: a peer's frames of 3 bytes cost us many
+/// times as much while they wait. All that a stranger's window holds.
+pub(super) const MAX_READ: usize = 16 << 10;
+
 /// The stream, which the server learns of with its first bytes.
 #[derive(Default)]
 pub(super) struct MainStream {
@@ -29,6 +33,8 @@ pub(super) struct MainStream {
 /// Whether more frames may come.
 pub(super) enum End {
     Open,
+    /// More may be there: it is read when what was read is heard.
+    More,
     Finished,
     Broken,
 }
@@ -78,14 +84,19 @@ impl MainStream {
         }
     }
 
-    /// Hands over every whole frame that arrived.
+    /// Hands over the whole frames that arrived, as far as [`MAX_READ`] goes.
     pub(super) fn read(&mut self, conn: ConnId, quic: &mut Connection, out: &mut Outbox) -> End {
         let Some(id) = self.id else { return End::Open };
         let mut stream = quic.recv_stream(quic_id(id));
         let Ok(mut chunks) = stream.read(true) else { return End::Open };
+        let mut left = MAX_READ;
         let end = loop {
-            match chunks.next(usize::MAX) {
+            if left == 0 {
+                break End::More;
+            }
+            match chunks.next(left) {
                 Ok(Some(chunk)) => {
+                    left -= chunk.bytes.len();
                     if self.cut(conn, chunk.bytes, out).is_err() {
                         break End::Broken;
                     }

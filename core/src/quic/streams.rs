@@ -322,8 +322,7 @@ impl StreamMut<'_> {
 impl Drop for StreamMut<'_> {
     fn drop(&mut self) {
         if self.stream().is_done() && !self.stream().queued {
-            self.conn.streams.remove(&self.id);
-            self.work.poll(self.conn);
+            self.conn.forget_stream(self.work, self.id);
         }
     }
 }
