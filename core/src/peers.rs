@@ -114,9 +114,7 @@ impl Peers {
             return;
         }
         let (change, evicted) = self.book.sight(now, id, interface, sighting, &self.paired);
-        if let Some(evicted) = evicted {
-            self.tell(Tell::PeerExpired(evicted));
-        }
+        self.tell_evicted(evicted);
         self.tell_change(id, change);
     }
 
@@ -128,7 +126,8 @@ impl Peers {
 
     /// The application knows an address.
     pub(crate) fn add_address(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
-        self.book.add_manual(now, id, address);
+        let evicted = self.book.add_manual(now, id, address, &self.paired);
+        self.tell_evicted(evicted);
     }
 
     /// The peers that are present.
@@ -172,6 +171,12 @@ impl Peers {
 
     fn tell(&mut self, event: Tell) {
         self.events.push_back(Event::Tell(event));
+    }
+
+    fn tell_evicted(&mut self, evicted: Option<PeerId>) {
+        if let Some(evicted) = evicted {
+            self.tell(Tell::PeerExpired(evicted));
+        }
     }
 
     fn tell_change(&mut self, id: PeerId, change: Change) {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Addresses that the application may give for one peer; a further one replaces the oldest.
-const MAX_MANUAL: usize = 16;
+pub(super) const MAX_MANUAL: usize = 16;
 
 /// Addresses that one interface may bring for one peer.
 const MAX_SIGHTED: usize = 16;
@@ -48,6 +48,15 @@ struct Entry {
     seen_at: Instant,
 }
 
+/// Who may go from a full book: never a paired peer, and of others the one seen longest ago.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Evict {
+    /// Nobody that the application gave an address for.
+    Unasked,
+    /// Those as well, after all others.
+    Unpaired,
+}
+
 /// The address book.
 pub(super) struct Book {
     entries: BTreeMap<PeerId, Entry>,
@@ -59,7 +68,8 @@ impl Book {
         Self { entries: BTreeMap::new(), max }
     }
 
-    /// A peer is announced on an interface. `keep` names those that are never evicted.
+    /// A peer is announced on an interface. `keep` names those that are never evicted. Where nobody can make
+    /// way, nothing is kept of it. Also returns the peer that made way, if it was present.
     pub(super) fn sight(
         &mut self,
         now: Instant,
@@ -69,8 +79,8 @@ impl Book {
         keep: &BTreeSet<PublicKey>,
     ) -> (Change, Option<PeerId>) {
         sighting.addresses.truncate(MAX_SIGHTED);
-        let evicted = if self.entries.contains_key(&id) { None } else { self.make_room(keep) };
-        let entry = self.entry(now, id);
+        let (entry, evicted) = self.entry(now, id, keep, Evict::Unasked);
+        let Some(entry) = entry else { return (Change::Nothing, evicted) };
         entry.seen_at = now;
         let before = entry.sightings.len();
         let old = entry.sightings.insert(interface, sighting);
@@ -99,20 +109,37 @@ impl Book {
         Change::Expired
     }
 
-    /// The application knows an address.
-    pub(super) fn add_manual(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
-        let manual = &mut self.entry(now, id).manual;
-        if !manual.contains(&address) {
-            if manual.len() >= MAX_MANUAL {
-                manual.remove(0);
+    /// The application knows an address. Returns the peer that made way, if it was present.
+    pub(super) fn add_manual(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        address: SocketAddr,
+        keep: &BTreeSet<PublicKey>,
+    ) -> Option<PeerId> {
+        let (entry, evicted) = self.entry(now, id, keep, Evict::Unpaired);
+        if let Some(entry) = entry.filter(|entry| !entry.manual.contains(&address)) {
+            if entry.manual.len() >= MAX_MANUAL {
+                entry.manual.remove(0);
             }
-            manual.push(address);
+            entry.manual.push(address);
         }
+        evicted
     }
 
-    /// A connection to a paired peer stood at this address.
-    pub(super) fn remember(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
-        self.entry(now, id).remembered = Some(address);
+    /// A connection to a peer stood at this address. Returns the peer that made way, if it was present.
+    pub(super) fn remember(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        address: SocketAddr,
+        keep: &BTreeSet<PublicKey>,
+    ) -> Option<PeerId> {
+        let (entry, evicted) = self.entry(now, id, keep, Evict::Unasked);
+        if let Some(entry) = entry {
+            entry.remembered = Some(address);
+        }
+        evicted
     }
 
     /// Where a key may be reached, the likeliest first: last good, given, announced.
@@ -165,29 +192,49 @@ impl Book {
         self.entries.iter().filter(|(_, entry)| !entry.sightings.is_empty()).map(|(id, _)| id)
     }
 
-    fn entry(&mut self, now: Instant, id: PeerId) -> &mut Entry {
-        self.entries.entry(id).or_insert_with(|| Entry {
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How many peers there are, the most addresses given for one, and the most interfaces that see one.
+    pub(super) fn sizes(&self) -> [usize; 3] {
+        let most = |of: fn(&Entry) -> usize| self.entries.values().map(of).max().unwrap_or(0);
+        [self.entries.len(), most(|entry| entry.manual.len()), most(|entry| entry.sightings.len())]
+    }
+
+    /// The entry of a peer, made where there is room for it, or where it is to be kept; and who made way, if
+    /// it was present.
+    fn entry(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        keep: &BTreeSet<PublicKey>,
+        evict: Evict,
+    ) -> (Option<&mut Entry>, Option<PeerId>) {
+        let is_kept = |id: &PeerId| keep.iter().any(|key| key.is_named(id));
+        let mut evicted = None;
+        if self.entries.len() >= self.max && !self.entries.contains_key(&id) {
+            let may_go = |(id, entry): &(&PeerId, &Entry)| {
+                !is_kept(id) && (evict == Evict::Unpaired || entry.manual.is_empty())
+            };
+            let going = self.entries.iter().filter(may_go);
+            let oldest = going.min_by_key(|(_, entry)| (!entry.manual.is_empty(), entry.seen_at));
+            match oldest.map(|(id, entry)| (*id, !entry.sightings.is_empty())) {
+                Some((oldest, was_present)) => {
+                    self.entries.remove(&oldest);
+                    evicted = was_present.then_some(oldest);
+                }
+                None if is_kept(&id) => {}
+                None => return (None, None),
+            }
+        }
+        let entry = self.entries.entry(id).or_insert_with(|| Entry {
             sightings: BTreeMap::new(),
             manual: Vec::new(),
             remembered: None,
             seen_at: now,
-        })
-    }
-
-    /// Evicts the peer seen longest ago that is not paired and that nobody gave an address for.
-    fn make_room(&mut self, keep: &BTreeSet<PublicKey>) -> Option<PeerId> {
-        if self.entries.len() < self.max {
-            return None;
-        }
-        let is_kept = |id: &PeerId| keep.iter().any(|key| key.is_named(id));
-        let oldest = self
-            .entries
-            .iter()
-            .filter(|(id, entry)| entry.manual.is_empty() && !is_kept(id))
-            .min_by_key(|(_, entry)| entry.seen_at)
-            .map(|(id, _)| *id)?;
-        self.entries.remove(&oldest);
-        Some(oldest)
+        });
+        (Some(entry), evicted)
     }
 }
 
@@ -231,13 +278,27 @@ mod tests {
     }
 
     #[test]
+    fn a_full_book_takes_what_the_application_gives_for_what_it_gave_first() {
+        let (mut book, nobody, now) = (Book::new(2), BTreeSet::new(), base());
+        let address = "192.0.2.1:1".parse().unwrap();
+        for n in 1..100 {
+            book.add_manual(now + std::time::Duration::from_secs(n.into()), id(n), address, &nobody);
+            assert!(book.sizes()[0] <= 2);
+            assert_eq!(book.addresses_of(&[id(n)]), [address]);
+        }
+        let late = now + std::time::Duration::from_secs(200);
+        assert_eq!(book.sight(late, id(200), 2, sighting("192.0.2.2:1"), &nobody), (Change::Nothing, None));
+        assert_eq!(book.sizes()[0], 2, "nobody that the application named makes way for a stranger");
+    }
+
+    #[test]
     fn the_last_good_address_comes_first_and_none_twice() {
         let (mut book, nobody, now) = (Book::new(8), BTreeSet::new(), base());
         let key = Identity::from_entropy([1; 32]).public_key();
         let id = key.peer_id(PeerIdKind::Sha256);
         book.sight(now, id, 2, sighting("192.0.2.1:1"), &nobody);
-        book.add_manual(now, id, "192.0.2.2:1".parse().unwrap());
-        book.remember(now, id, "192.0.2.1:1".parse().unwrap());
+        book.add_manual(now, id, "192.0.2.2:1".parse().unwrap(), &nobody);
+        book.remember(now, id, "192.0.2.1:1".parse().unwrap(), &nobody);
         let order: Vec<String> = book.addresses(&key).iter().map(ToString::to_string).collect();
         assert_eq!(order, ["192.0.2.1:1", "192.0.2.2:1"]);
     }

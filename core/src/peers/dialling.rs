@@ -66,7 +66,8 @@ impl Peers {
 
     /// A key answered at this address.
     pub(crate) fn remember(&mut self, now: Instant, peer: &PublicKey, address: SocketAddr) {
-        self.book.remember(now, peer.peer_id(self.kind), address);
+        let evicted = self.book.remember(now, peer.peer_id(self.kind), address, &self.paired);
+        self.tell_evicted(evicted);
     }
 
     /// Ends the dials of a pairing.
