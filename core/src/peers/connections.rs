@@ -128,6 +128,7 @@ impl Peers {
                 self.show(conn);
             }
             Some((old, Winner::PeerDecides)) => {
+                self.hang_up_spares(&peer);
                 self.hide(old, Stage::Spare);
                 self.show(conn);
             }
@@ -137,6 +138,16 @@ impl Peers {
         }
         self.wanted.remove(&peer);
         self.hang_up_all(|purpose| *purpose == Purpose::Data(peer));
+    }
+
+    /// One connection that waits for the peer to decide is enough: each further one would be another that
+    /// the peer may keep.
+    fn hang_up_spares(&mut self, peer: &PublicKey) {
+        let is_spare = |link: &&mut Link| link.peer == *peer && link.stage == Stage::Spare;
+        for link in self.links.values_mut().filter(is_spare) {
+            link.stage = Stage::Leaving;
+            self.events.push_back(Event::Hangup { conn: link.conn, code: CloseCode::Duplicate });
+        }
     }
 
     /// Shows a connection to the application.
@@ -226,5 +237,38 @@ fn disconnect_reason(cause: Cause) -> DisconnectReason {
         Cause::Peer(_) | Cause::Refused | Cause::WrongKey => DisconnectReason::ClosedByPeer,
         Cause::TimedOut => DisconnectReason::TimedOut,
         Cause::Reset => DisconnectReason::Reset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{PairId, PeerIdKind};
+    use crate::identity::Identity;
+    use crate::metadata::Metadata;
+    use crate::rng::{Rng, Seed};
+    use crate::testing::base;
+    use crate::wire::control::Listed;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_peer_that_dials_again_and_again_keeps_two_connections_at_most() {
+        let [own, peer] = [1, 2].map(|n| Identity::from_entropy([n; 32]).public_key());
+        let mut rng = Rng::child(&Seed::new([0; 32]), "peers");
+        let mut peers = Peers::new(own, PeerIdKind::Sha1, Metadata::default(), 8, &mut rng);
+        peers.set_paired(BTreeSet::from([peer]));
+        let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
+        let hello =
+            Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
+        let frame = Control::Hello(hello).encode();
+        for conn in (0..20).map(ConnId) {
+            peers.handle_connected(conn, peer, "192.0.2.1:1".parse().unwrap(), false, list.clone());
+            peers.handle_frame(conn, &frame);
+            peers.handle_settled(base(), conn, &list);
+        }
+        let kept = |link: &&Link| matches!(link.stage, Stage::Up | Stage::Spare);
+        assert_eq!(peers.links.values().filter(kept).count(), 2);
+        let hung_up = peers.events.iter().filter(|event| matches!(event, Event::Hangup { .. })).count();
+        assert_eq!(hung_up, 18);
     }
 }
