@@ -142,7 +142,7 @@ pub enum StoreRequest {
 /// How the store answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreReply {
-    /// To [`StoreRequest::Load`].
+    /// To [`StoreRequest::Load`]. More than 4,096 records of this node's key count as a failure.
     Loaded(Vec<PairRecord>),
     /// To [`StoreRequest::Write`]: it is durable.
     Written,

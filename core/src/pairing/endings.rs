@@ -1,7 +1,7 @@
 //! How a session goes on, how it ends, and who hears of it.
 
 use super::session::{End, Host, Joiner, Session, State};
-use super::settle::{UNDECIDED, Watch};
+use super::settle::{MAX_WATCHES, UNDECIDED, Watch};
 use super::{Event, Pairing, PairingFailure, Told, commit};
 use crate::id::{ConnId, Fingerprint, PairId};
 use crate::store::Role;
@@ -137,10 +137,14 @@ impl Pairing {
         let pairing = session.pairing.take();
         if let Some(id) = trace {
             self.leave_trace(session, id, end);
-            if let Some(pairing) = pairing {
-                let doomed = matches!(end, End::Told(_));
-                let watch = Watch { pairing, failure: end.failure(), until: now + UNDECIDED, doomed };
-                self.watches.insert(id, watch);
+            match pairing {
+                Some(pairing) if self.watches.len() < MAX_WATCHES => {
+                    let doomed = matches!(end, End::Told(_));
+                    let watch = Watch { pairing, failure: end.failure(), until: now + UNDECIDED, doomed };
+                    self.watches.insert(id, watch);
+                }
+                Some(pairing) => self.end_pairing(pairing, Err(end.failure())),
+                None => {}
             }
             return;
         }

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 /// How long after a store failed for good it is asked again.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// Records in all. No further pairing is begun near it; a store that holds more counts as failed, since a
+/// record that is left out would be reported as gone to its peer.
+pub(crate) const MAX_RECORDS: usize = 4096;
+
 /// A write, and what it is for. Every id is in one change at a time, so the queue is bounded by the ids.
 pub(super) struct Change<T> {
     pub(super) put: Vec<PairRecord>,
@@ -122,6 +126,13 @@ impl<T> Ledger<T> {
             return None;
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        let reply = match reply {
+            StoreReply::Loaded(records) if self.are_too_many(&records) => {
+                tracing::error!(records = records.len(), "the store holds more records than may be");
+                StoreReply::Failed
+            }
+            reply => reply,
+        };
         let outcome = match (phase, reply) {
             (Phase::Loading, StoreReply::Loaded(records)) => {
                 self.load(records);
@@ -164,9 +175,18 @@ impl<T> Ledger<T> {
         }
     }
 
+    /// How many records there are, and how many changes wait.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        [self.records.len(), self.queue.len()]
+    }
+
     /// The question to put to the store.
     pub(super) fn poll_ask(&mut self) -> Option<Ask> {
         self.ask.take()
+    }
+
+    fn are_too_many(&self, records: &[PairRecord]) -> bool {
+        records.iter().filter(|record| record.own == self.own).count() > MAX_RECORDS
     }
 
     fn load(&mut self, records: Vec<PairRecord>) {
@@ -214,5 +234,30 @@ impl<T> Change<T> {
     fn is_held_by(&self, records: &[PairRecord]) -> bool {
         self.put.iter().all(|record| records.contains(record))
             && !records.iter().any(|record| self.delete.contains(&record.pair_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+    use crate::store::{PairSecret, Role};
+    use crate::testing::base;
+
+    #[test]
+    fn a_store_with_too_many_records_counts_as_failed() {
+        let [own, peer] = [1, 2].map(|n| Identity::from_entropy([n; 32]).public_key());
+        let record = |n: usize| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            let secret = PairSecret::from_bytes([3; 32]);
+            PairRecord::new(PairId::from_bytes(id), Role::Host, peer, own, secret, PairState::Paired)
+        };
+        for (held, loaded) in [(MAX_RECORDS, true), (MAX_RECORDS + 1, false)] {
+            let mut ledger = Ledger::<()>::new(own);
+            let records = (0..held).map(record).collect();
+            ledger.handle_reply(base(), StoreToken(1), StoreReply::Loaded(records));
+            assert_eq!(ledger.is_loaded(), loaded, "{held} records");
+        }
     }
 }

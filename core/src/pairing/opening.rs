@@ -2,11 +2,12 @@
 
 use super::entries::Entry;
 use super::keys::Exporter;
+use super::ledger::MAX_RECORDS;
 use super::session::{End, Host, Joiner, NewSession, PERSON, STEP, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
 use crate::ask::{Ask, PairingReply, PairingRequest, PairingRequestToken};
 use crate::event::PairingStep;
-use crate::id::ConnId;
+use crate::id::{ConnId, PublicKey};
 use crate::store::Role;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -14,9 +15,9 @@ use crate::wire::pairing::{AbortReason, Open, Pairing as Message};
 use std::time::Instant;
 
 /// Sessions at a time. Beyond that a new one is closed as busy.
-const MAX_SESSIONS: usize = 64;
+pub(crate) const MAX_SESSIONS: usize = 64;
 /// Records that two keys may have together, the ids of live sessions included.
-pub(super) const MAX_RECORDS_PER_PEER: usize = 8;
+const MAX_RECORDS_PER_PEER: usize = 8;
 
 impl Pairing {
     /// A connection on the pairing ALPN reached `Connected`.
@@ -161,6 +162,11 @@ impl Pairing {
         }
     }
 
+    /// Whether one more record may come to be with this peer. Every live session may yet store one.
+    pub(super) fn has_room_for(&self, peer: &PublicKey) -> bool {
+        self.held_for(peer) < MAX_RECORDS_PER_PEER && self.records().count() + MAX_SESSIONS < MAX_RECORDS
+    }
+
     fn prompt(&mut self, now: Instant, conn: ConnId, mut session: Session, open: &Frame) {
         if self.prompts.begin(now, conn, session.remote.ip()).is_err() {
             return self.end(now, conn, session, End::Abort(AbortReason::Busy, PairingFailure::Busy));
@@ -193,7 +199,7 @@ impl Pairing {
         if self.entries.is_locked(now, &session.peer) {
             return self.end(now, conn, session, abort(AbortReason::Refused, PairingFailure::Locked));
         }
-        if self.held_for(&session.peer) >= MAX_RECORDS_PER_PEER {
+        if !self.has_room_for(&session.peer) {
             return self.end(now, conn, session, abort(AbortReason::Busy, PairingFailure::Busy));
         }
         let ends = session.ends(self.settings.own, Role::Joiner);

@@ -2,7 +2,6 @@
 
 use super::answers::Then;
 use super::endings::{refused, reject, rejected};
-use super::opening::MAX_RECORDS_PER_PEER;
 use super::session::{End, Host, Joiner, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
 use crate::event::PairingStep;
@@ -196,7 +195,7 @@ impl Pairing {
         let Some(window) = &self.window else {
             return Err(reject(RejectReason::NoWindow, PairingFailure::NoWindow));
         };
-        if !window.is_free() || self.held_for(&session.peer) >= MAX_RECORDS_PER_PEER {
+        if !window.is_free() || !self.has_room_for(&session.peer) {
             return Err(reject(RejectReason::Busy, PairingFailure::Busy));
         }
         Ok((window.id, window.attempts_left()))

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// still succeed after: then the application hears of the peer alone.
 pub(super) const UNDECIDED: Duration = Duration::from_secs(30);
 
+/// Callers that wait at a time for a record whose session is over. A further one hears the failure at once.
+pub(super) const MAX_WATCHES: usize = 64;
+
 /// A data connection: what each side said last.
 pub(super) struct Link {
     pub(super) peer: PublicKey,
