@@ -19,6 +19,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// Outputs that wait for the driver before the engines are heard further; one thing that an engine says may
+/// bring a few more.
+pub(super) const MAX_OUT: usize = 256;
+
+/// Keys that were dialled to pair with and are remembered until they are. Beyond that one is not dialled by
+/// itself once it is paired.
+pub(super) const MAX_MET: usize = 64;
+
 /// The pairing engine as a node's configuration wants it.
 pub(super) fn pairing_engine(config: &Config, own: PublicKey, rng: Rng) -> Pairing {
     let settings = pairing::Settings {
@@ -32,10 +40,15 @@ pub(super) fn pairing_engine(config: &Config, own: PublicKey, rng: Rng) -> Pairi
 
 impl Node {
     /// Hears every engine until none has anything to say. What a frame brought about is heard before the next
-    /// frame, or the end of its connection: engines queue what one input brings, not what a burst does.
+    /// frame, or the end of its connection: engines queue what one input brings, not what a burst does. Goes on
+    /// later where the driver has to take [`MAX_OUT`] outputs first.
     pub(super) fn route(&mut self, now: Now) {
         let now = now.mono;
         loop {
+            if self.out.len() >= MAX_OUT {
+                self.stale = true;
+                return;
+            }
             self.quic.poll_connections(now);
             if let Some(event) = self.pairing.poll_event() {
                 self.route_pairing(now, event);
@@ -140,6 +153,9 @@ impl Node {
                 return self.quic.close(now, conn, CloseCode::Duplicate);
             };
             session.dialled = Some(pairing);
+            if self.met.len() >= MAX_MET {
+                self.met.pop_first();
+            }
             self.met.insert(session.peer);
             self.quic.release(conn);
             self.peers.remember(now, &session.peer, session.remote);

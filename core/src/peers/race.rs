@@ -104,6 +104,11 @@ impl Race {
         if self.waiting.is_empty() { self.until } else { self.until.min(self.next_at) }
     }
 
+    /// Addresses that wait or race.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.racing.len()
+    }
+
     pub(super) fn has(&self, conn: ConnId) -> bool {
         self.racing.contains(&conn)
     }
