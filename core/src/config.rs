@@ -23,6 +23,24 @@ use std::time::Duration;
 /// | a pairing window | 120 s | [`pairing_window`](Self::pairing_window) |
 /// | records cached from the LAN, one interface and family | 4,096 | [`max_cached_records`](Self::max_cached_records) |
 /// | peers remembered from discovery | 1,024 | [`max_discovered_peers`](Self::max_discovered_peers) |
+///
+/// What cannot be chosen, as far as an application may meet it; what goes beyond is refused, or the oldest goes:
+///
+/// | limit | value |
+/// |---|---|
+/// | pairings in all, and records of one peer, tentative ones included | 4,096 and 8 |
+/// | pairing sessions at a time | 64 |
+/// | codes that were typed and wait | 8 |
+/// | entries against one host until it is left alone for 10 minutes | 3 |
+/// | attempts at a code that is shown | 3 |
+/// | pairing requests shown: at a time, and of one source a minute | 1 and 1 |
+/// | addresses given of one peer, heeded of one interface, tried by one dial | 16 each |
+/// | connections that one peer may keep beside the one that is shown | 1 |
+/// | streams that this node may have open on one connection, whatever the peer allows | 65,536 |
+/// | bytes of a stream's label | 255 |
+/// | network interfaces in use, and addresses of one | 128 and 256 |
+///
+/// [`Node::tables`](crate::Node::tables) lists every table with its bound.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

@@ -85,6 +85,7 @@ mod peers;
 mod quic;
 mod rng;
 pub mod store;
+mod table;
 #[cfg(test)]
 mod testing;
 mod wire;
@@ -101,4 +102,5 @@ pub use node::{Hosting, Node, PairingMut, PeersMut, Target};
 pub use peers::Dial;
 pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
+pub use table::Table;
 pub use wire::close::StreamCode;

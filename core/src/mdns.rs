@@ -13,13 +13,14 @@ use self::scope::{Scope, Turn};
 use crate::id::SocketId;
 use crate::io::{Deadline, Family, InterfaceAddr, Received, Transmit};
 use crate::rng::Rng;
+use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tracing::trace;
 
 pub(crate) use self::link::Link;
 pub(crate) use self::name::{Label, Name};
-pub(crate) use self::service::{Dropped, Event, Instance, Limits, Service, ServiceType};
+pub(crate) use self::service::{Bounds, Dropped, Event, Instance, Limits, Service, ServiceType};
 
 mod announce;
 mod browse;
@@ -40,6 +41,11 @@ mod write;
 
 /// One conflict of a name is reported in this time: anyone on the LAN can forge them.
 const CONFLICT_GAP: Duration = Duration::from_secs(60);
+
+/// A node publishes itself, and browses for its like: one service, of one kind.
+const MAX_SERVICES: usize = 1;
+/// The names of a service: its instance and its host.
+const NAMES_A_SERVICE: usize = 2;
 
 /// The engine.
 pub(crate) struct Mdns {
@@ -233,6 +239,26 @@ impl Mdns {
     /// Whether every goodbye was handed out.
     pub(crate) fn is_drained(&self) -> bool {
         self.links.values().all(LinkState::is_drained)
+    }
+
+    /// How full its tables are. `bounds` says what others may make of it.
+    pub(crate) fn tables(&self, bounds: Bounds) -> Vec<Table> {
+        let names = NAMES_A_SERVICE * MAX_SERVICES;
+        let mut tables = vec![
+            Table::new("mdns: links", self.links.len(), bounds.links),
+            Table::new("mdns: services", self.scope.services.len(), MAX_SERVICES),
+            Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_SERVICES),
+            Table::new("mdns: instances resolved", self.scope.resolving.len(), bounds.resolved),
+            Table::new("mdns: own names", self.scope.own_names.len(), names),
+            Table::new("mdns: conflicts of own names", self.conflicts.len(), names),
+            Table::new("mdns: conflicts to tell", self.conflict_events.len(), names),
+        ];
+        tables.extend(self.presence.tables(self.limits.cached_records.saturating_mul(bounds.links)));
+        let links: Vec<_> = self.links.values().map(|link| link.tables(&self.scope)).collect();
+        // Each link has the same tables, in the same order.
+        let fullest = |at: usize| links.iter().map(|tables| tables[at]).max_by_key(|table| table.len);
+        tables.extend((0..link::TABLES).filter_map(fullest));
+        tables
     }
 
     /// How many datagrams were dropped for this.

@@ -5,6 +5,7 @@
 mod advertise;
 mod route;
 mod sockets;
+mod tables;
 mod views;
 
 pub use views::{Hosting, PairingMut, PeersMut, Target};

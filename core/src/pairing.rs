@@ -13,6 +13,7 @@
 //! | `ledger`, `answers` | records in the store, and what follows an answer |
 //! | `commit`, `settle` | both or neither: the table, and running it |
 //! | `window`, `entries`, `prompts`, `hooks` | what is counted and awaited |
+//! | `tables` | how full all of it is |
 
 mod answers;
 mod commit;
@@ -30,8 +31,12 @@ mod prompts;
 mod session;
 mod sessions;
 mod settle;
+mod tables;
 mod window;
 
+pub(crate) use entries::MAX_ENTRIES;
+pub(crate) use ledger::MAX_RECORDS;
+pub(crate) use opening::MAX_SESSIONS;
 pub(crate) use session::NewSession;
 
 use crate::ask::Ask;

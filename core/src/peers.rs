@@ -7,9 +7,11 @@ mod connections;
 mod dialling;
 mod link;
 mod race;
+mod tables;
 
 pub(crate) use book::{Hints, Sighting};
 pub(crate) use race::Purpose;
+pub(crate) use tables::Bounds;
 
 use crate::event::{ConnectFailure, DiscoveredPeer, Event as Tell, PairingFailure, PairingId};
 use crate::id::{ConnId, Fingerprint, PeerId, PeerIdKind, PublicKey};

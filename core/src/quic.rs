@@ -11,6 +11,7 @@ mod label;
 mod main_stream;
 mod paths;
 mod streams;
+mod tables;
 mod timers;
 mod tls;
 mod transmit;

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 5] = [
         "metadata",
         "rng",
         "store",
+        "table",
         "testing",
     ],
     &["wire"],

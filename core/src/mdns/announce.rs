@@ -3,10 +3,11 @@
 //! Holds the records of this node's services as the link's interface has them. Never reads the cache, and
 //! never answers: who asks is told by `respond`.
 
-use super::Service;
 use super::name::Name;
 use super::records::{Data, Record, Share, Srv, Ttl, Type, Types};
+use super::{MAX_SERVICES, Service};
 use crate::io::InterfaceAddr;
+use crate::table::Table;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,11 @@ const UPDATES_PER_MINUTE: usize = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Addresses that are published of one interface. Further ones are left out.
 const MAX_ADDRESSES: usize = 16;
+
+/// Sets of records of one service: PTR and its enumeration, SRV, TXT, A, AAAA, and NSEC of both names.
+const SETS_A_SERVICE: usize = 8;
+/// Withdrawn records that wait to be said. Further ones are left to expire.
+const MAX_GOODBYES: usize = 64;
 
 /// Where a set stands.
 ///
@@ -197,6 +203,7 @@ impl Owned {
         let sets = &self.sets;
         self.goodbyes
             .retain(|bye| !sets.iter().any(|set| set.name == bye.name && set.data.contains(&bye.data)));
+        self.goodbyes.truncate(MAX_GOODBYES);
     }
 
     /// Announces everything anew: the link may have other listeners. RFC 6762 §8.3.
@@ -204,6 +211,18 @@ impl Owned {
         for set in self.sets.iter_mut().filter(|set| set.kind() != Type::NSEC) {
             set.restart(now);
         }
+    }
+
+    /// How full its tables are.
+    pub(super) fn tables(&self) -> [Table; 4] {
+        let records = self.sets.iter().map(|set| set.data.len());
+        let updates = self.sets.iter().map(|set| set.updates.len());
+        [
+            Table::new("mdns: own sets of records", self.sets.len(), SETS_A_SERVICE * MAX_SERVICES),
+            Table::fullest("mdns: own records of a set", records, MAX_ADDRESSES),
+            Table::new("mdns: goodbyes to say", self.goodbyes.len(), MAX_GOODBYES),
+            Table::fullest("mdns: late changes of a set", updates, UPDATES_PER_MINUTE),
+        ]
     }
 
     /// Whether all goodbyes are said.

@@ -6,6 +6,7 @@
 use super::name::Name;
 use super::records::{Data, Record, Ttl, Type};
 use crate::rng::Rng;
+use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ const REFRESH_JITTER: u64 = 2;
 /// Records of a shorter time are never asked for again: they could make us ask without end.
 const MIN_REFRESHED: Ttl = Ttl(10);
 /// Records of one name and type that are kept, PTR aside. Further ones are ignored.
-const MAX_SET: usize = 16;
+pub(super) const MAX_SET: usize = 16;
 
 /// What an entry waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,22 @@ impl Cache {
     /// Whether each new record makes an old one go.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= self.max
+    }
+
+    /// How many records there may be.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How full its tables are.
+    pub(super) fn tables(&self) -> [Table; 3] {
+        let ways = [self.sets.len(), self.pointers.len(), self.wakes.len(), self.ends.len()];
+        let hosts = self.hosts.values().map(Vec::len).sum();
+        [
+            Table::new("mdns: records cached", self.entries.len(), self.max),
+            Table::fullest("mdns: ways to find a record", ways, self.max),
+            Table::new("mdns: instances by host", hosts, self.max),
+        ]
     }
 
     #[cfg(test)]

@@ -21,6 +21,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
 mod listen;
+mod tables;
+
+pub(super) use tables::TABLES;
 
 /// Where mDNS listens, and whence it speaks. RFC 6762 §3, §5.2.
 pub(super) const PORT: u16 = 5353;
@@ -144,6 +147,9 @@ impl LinkState {
         }
         // Who answers for the pointer adds all the rest.
         for (name, kind) in [(kind, Type::PTR), (instance, Type::SRV)] {
+            if !self.queries.is_asking(name, kind) && self.queries.len() >= MAX_FOLLOW_UPS {
+                continue;
+            }
             self.queries.ask_anew(turn.now, name, kind, turn.rng);
         }
     }
@@ -232,7 +238,8 @@ impl LinkState {
         for kind in [Type::SRV, Type::TXT] {
             self.queries.drop(instance, kind);
         }
-        if let Some(host) = self.host_of(instance) {
+        let hosts = self.cache.get(instance, Type::SRV).filter_map(target).cloned();
+        for host in hosts.collect::<Vec<_>>() {
             self.drop_host(&host);
         }
         self.changed.insert(instance.clone());

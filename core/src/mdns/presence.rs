@@ -5,9 +5,13 @@
 use super::name::{Label, Name};
 use super::{Event, Instance, ServiceType};
 use crate::id::SocketId;
+use crate::table::Table;
 use crate::wire::txt::Txt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+/// One for each IP version.
+const LINKS_AN_INTERFACE: usize = 2;
 
 /// What one link knows of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +127,17 @@ impl Presence {
             });
         }
         None
+    }
+
+    /// How full its tables are, where all caches together hold at most `cached` records.
+    pub(super) fn tables(&self, cached: usize) -> [Table; 3] {
+        let views = self.sightings.values().map(|sighting| sighting.views.len());
+        [
+            // Those that are there, and those that were reported and are not.
+            Table::new("mdns: instances seen", self.sightings.len(), cached.saturating_mul(2)),
+            Table::new("mdns: instances that changed", self.changed.len(), cached.saturating_mul(2)),
+            Table::fullest("mdns: links that see an instance", views, LINKS_AN_INTERFACE),
+        ]
     }
 
     fn drop_stale(&mut self) {

@@ -9,6 +9,7 @@ use super::suppress::is_known;
 use super::write;
 use crate::io::Family;
 use crate::rng::Rng;
+use crate::table::Table;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,11 @@ impl Replies {
 
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.0.iter().map(|reply| reply.due).min()
+    }
+
+    /// How full it is.
+    pub(super) fn table(&self) -> Table {
+        Table::new("mdns: replies that wait", self.0.len(), MAX_REPLIES)
     }
 
     /// Answers every question of a query: by multicast through `owned`, or by a reply.

@@ -23,6 +23,15 @@ impl Limits {
     }
 }
 
+/// What the engine's user never exceeds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Links that are up.
+    pub(crate) links: usize,
+    /// Instances that are asked for by name.
+    pub(crate) resolved: usize,
+}
+
 /// A kind of service: `_<name>._udp.local.` RFC 6763 §4.1.2, §7.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ServiceType(Name);

@@ -8,6 +8,7 @@ use super::parse::Query;
 use super::records::{Data, Record};
 use super::respond::Asker;
 use crate::rng::Rng;
+use crate::table::Table;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -87,6 +88,15 @@ impl Held {
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.0.iter().map(|held| held.until).min()
     }
+
+    /// How full its tables are.
+    pub(super) fn tables(&self) -> [Table; 2] {
+        let known = self.0.iter().map(|held| held.query.known.len());
+        [
+            Table::new("mdns: truncated queries held", self.0.len(), MAX_HELD),
+            Table::fullest("mdns: known answers of a held query", known, MAX_KNOWN),
+        ]
+    }
 }
 
 /// Our own multicasts, which come back to us.
@@ -112,6 +122,11 @@ impl Echoes {
         let digest = digest(datagram);
         let at = self.0.iter().position(|(_, sent)| *sent == digest);
         at.is_some_and(|at| self.0.remove(at).is_some())
+    }
+
+    /// How full it is.
+    pub(super) fn table(&self) -> Table {
+        Table::new("mdns: echoes awaited", self.0.len(), MAX_ECHOES)
     }
 }
 

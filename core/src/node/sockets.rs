@@ -6,8 +6,16 @@
 use crate::config::Interfaces;
 use crate::id::SocketId;
 use crate::io::{Family, Interface, InterfaceAddr, Opened, SocketSpec};
+use crate::table::Table;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+
+/// Interfaces that are used at a time. Further ones of the driver's list are left out.
+pub(super) const MAX_INTERFACES: usize = 128;
+/// Addresses that are heeded of one interface: far more than an interface has.
+const MAX_ADDRESSES: usize = 256;
+/// One for QUIC of each IP version; one for mDNS of each interface and IP version.
+pub(super) const MAX_SOCKETS: usize = 2 + 2 * MAX_INTERFACES;
 
 /// What the driver shall do.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,14 +58,23 @@ impl Sockets {
 
     /// The whole list of interfaces. Returns the sockets that are gone.
     pub(super) fn handle_interfaces(&mut self, list: &[Interface]) -> Vec<SocketId> {
-        self.interfaces = list.iter().filter(|i| self.allowed.allow(i)).cloned().collect();
+        self.interfaces =
+            list.iter().filter(|i| self.allowed.allow(i)).take(MAX_INTERFACES).cloned().collect();
+        for interface in &mut self.interfaces {
+            interface.addresses.truncate(MAX_ADDRESSES);
+        }
         let wanted: Vec<SocketSpec> = self.interfaces.iter().flat_map(mdns_specs).collect();
         let is_stale = |spec: &SocketSpec| matches!(spec, SocketSpec::Mdns { .. }) && !wanted.contains(spec);
         let stale: Vec<SocketId> =
             self.sockets.iter().filter(|(_, socket)| is_stale(&socket.spec)).map(|(id, _)| *id).collect();
         for id in &stale {
             self.sockets.remove(id);
-            self.requests.push_back(Request::Close(*id));
+            let is_asked = |r: &Request| matches!(r, Request::Open(asked, _) if asked == id);
+            match self.requests.iter().position(is_asked) {
+                // The driver has not heard of it.
+                Some(at) => drop(self.requests.remove(at)),
+                None => self.requests.push_back(Request::Close(*id)),
+            }
         }
         for spec in wanted {
             self.ensure(spec);
@@ -124,6 +141,18 @@ impl Sockets {
             (Interfaces::All, _) | (_, None) => true,
             (Interfaces::Named(_), Some(index)) => self.interfaces.iter().any(|i| i.index == index),
         }
+    }
+
+    /// How full its tables are.
+    pub(super) fn tables(&self) -> [Table; 4] {
+        let addresses = self.interfaces.iter().map(|interface| interface.addresses.len());
+        [
+            Table::new("node: interfaces", self.interfaces.len(), MAX_INTERFACES),
+            Table::fullest("node: addresses of an interface", addresses, MAX_ADDRESSES),
+            Table::new("node: sockets", self.sockets.len(), MAX_SOCKETS),
+            // To open those, and to close as many that were there before.
+            Table::new("node: sockets to open or close", self.requests.len(), 2 * MAX_SOCKETS),
+        ]
     }
 
     fn ensure_quic(&mut self) {
@@ -215,6 +244,19 @@ mod tests {
         assert_eq!(requests(&mut sockets), [Request::Open(a, v4), Request::Open(b, v6)]);
         assert_eq!(sockets.handle_interfaces(&[]), [a, b]);
         assert_eq!(requests(&mut sockets), [Request::Close(a), Request::Close(b)]);
+    }
+
+    #[test]
+    fn interfaces_that_flap_leave_nothing_to_open_or_close() {
+        let mut sockets = Sockets::new(Interfaces::All, 0);
+        requests(&mut sockets);
+        for n in 0..1000 {
+            sockets.handle_interfaces(&[interface("eth0", n, &["192.0.2.1", "fe80::1"])]);
+        }
+        assert_eq!(requests(&mut sockets).len(), 2);
+        let many: Vec<_> = (0..1000).map(|n| interface("veth", n, &["192.0.2.1", "fe80::1"])).collect();
+        sockets.handle_interfaces(&many);
+        assert!(sockets.tables().iter().all(|table| table.len <= table.bound), "{:?}", sockets.tables());
     }
 
     #[test]

@@ -5,11 +5,12 @@
 use crate::code::Code;
 use crate::event::PairingId;
 use crate::id::{ConnId, PeerId, PublicKey};
+use crate::table::Table;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Entries that may wait or be in use at a time.
-const MAX_ENTRIES: usize = 8;
+pub(crate) const MAX_ENTRIES: usize = 8;
 /// Entries against one host after which it is left alone.
 const ENTRIES_PER_HOST: u8 = 3;
 /// How long it is left alone, and how long an entry counts.
@@ -105,6 +106,14 @@ impl Entries {
 
     pub(super) fn is_locked(&self, now: Instant, host: &PublicKey) -> bool {
         self.tries.get(host).is_some_and(|tries| tries.is_locked(now))
+    }
+
+    /// How full its tables are.
+    pub(super) fn tables(&self) -> [Table; 2] {
+        [
+            Table::new("pairing: codes entered", self.entries.len(), MAX_ENTRIES),
+            Table::new("pairing: hosts whose entries are counted", self.tries.len(), MAX_HOSTS),
+        ]
     }
 
     pub(super) fn is_locked_by_name(&self, now: Instant, host: &PeerId) -> bool {

@@ -55,6 +55,10 @@ impl Hooks {
         self.0.values().map(Hook::at).min()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn take(&mut self, which: impl Fn(&Hook) -> bool) -> Option<PairId> {
         let id = self.0.iter().find(|(_, hook)| which(hook)).map(|(id, _)| *id)?;
         self.0.remove(&id);

@@ -1,6 +1,7 @@
 //! When a stranger may have the user asked for a code: one prompt at a time, one per source a minute.
 
 use crate::id::ConnId;
+use crate::table::Table;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -35,5 +36,10 @@ impl Prompts {
         if self.current == Some(conn) {
             self.current = None;
         }
+    }
+
+    /// How full it is.
+    pub(super) fn table(&self) -> Table {
+        Table::new("pairing: sources that prompted", self.recent.len(), MAX_SOURCES)
     }
 }

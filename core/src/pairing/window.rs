@@ -5,6 +5,7 @@
 use crate::code::{Code, CodeLength};
 use crate::event::PairingId;
 use crate::id::ConnId;
+use crate::table::Table;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,11 @@ impl Failures {
             self.0.pop_front();
         }
         self.0.push_back(now);
+    }
+
+    /// How full it is.
+    pub(super) fn table(&self) -> Table {
+        Table::new("pairing: wrong codes remembered", self.0.len(), FAILURES_TO_LENGTHEN)
     }
 
     /// How long the next code must be.

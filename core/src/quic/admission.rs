@@ -44,6 +44,11 @@ impl Admission {
         }
     }
 
+    /// How many there are, and the most of one source.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        [self.total, self.by_source.values().copied().max().unwrap_or(0)]
+    }
+
     pub(super) fn count(&mut self, source: IpAddr) {
         self.total += 1;
         *self.by_source.entry(source_key(source)).or_default() += 1;

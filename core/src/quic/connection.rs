@@ -70,10 +70,10 @@ pub(crate) struct Conn {
     pub(super) queued_available: bool,
     queued_unread: bool,
     /// Streams that were opened on this side.
-    opened: usize,
+    pub(super) opened: usize,
     /// There were [`MAX_OPENED`] of them, and there are fewer.
     room_again: bool,
-    main: MainStream,
+    pub(super) main: MainStream,
 }
 
 /// What a connection needs of its engine while it works.
@@ -414,12 +414,17 @@ impl Conn {
     }
 
     fn read_main(&mut self, cx: &mut Context<'_>) {
+        if self.queued_unread {
+            return;
+        }
         let end = self.main.read(self.id, &mut self.quic, cx.out);
         cx.work.send(self);
         match end {
             End::Open => {}
-            End::More if std::mem::replace(&mut self.queued_unread, true) => {}
-            End::More => cx.out.unread.push_back(self.id),
+            End::More => {
+                self.queued_unread = true;
+                cx.out.unread.push_back(self.id);
+            }
             End::Finished => cx.out.events.push_back(Event::MainEnded { conn: self.id }),
             End::Broken => self.close(cx, CloseCode::Protocol),
         }

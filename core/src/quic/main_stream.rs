@@ -12,7 +12,7 @@ use quinn_proto::{Connection, ReadError};
 use std::collections::VecDeque;
 
 /// Frames that may wait for the stream's window; a peer that reads none of them is cut off.
-const MAX_OUTBOX: usize = 64;
+pub(super) const MAX_OUTBOX: usize = 64;
 
 /// Bytes that are read at a time, before the frames in them are heard: a peer's frames of 3 bytes cost us many
 /// times as much while they wait. All that a stranger's window holds.
@@ -53,6 +53,11 @@ impl MainStream {
         }
         self.outbox.push_back(frame);
         Ok(())
+    }
+
+    /// Frames that wait for the stream's window.
+    pub(super) fn waiting(&self) -> usize {
+        self.outbox.len()
     }
 
     /// Nothing follows.

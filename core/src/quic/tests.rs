@@ -26,7 +26,10 @@ fn address(end: usize) -> SocketAddr {
 }
 
 fn engine(end: usize) -> Quic {
-    let config = Config::new(ServiceName::new("test").unwrap());
+    engine_of(end, Config::new(ServiceName::new("test").unwrap()))
+}
+
+fn engine_of(end: usize, config: Config) -> Quic {
     let crypto = Crypto::new(rustls::crypto::ring::default_provider());
     let rng = Rng::child(&Seed::new([end as u8; 32]), "quic");
     let mut quic = Quic::new(Arc::new(config), &identity(end), crypto, rng).unwrap();
@@ -76,6 +79,7 @@ impl Pair {
                 self.ends[end].poll_connections(self.now);
                 while let Some(event) = self.ends[end].poll_event() {
                     self.events[end].push(event);
+                    self.ends[end].poll_connections(self.now);
                 }
                 let mut buf = Vec::new();
                 while let Round::Transmit(transmit) = self.ends[end].poll_transmit(self.now, &mut buf) {
@@ -91,10 +95,14 @@ impl Pair {
     }
 
     fn deliver(&mut self, to: usize, bytes: &[u8]) {
+        self.deliver_from(address(1 - to), to, bytes);
+    }
+
+    fn deliver_from(&mut self, source: SocketAddr, to: usize, bytes: &[u8]) {
         let rx = Received {
             socket: SocketId(0),
             interface: None,
-            source: address(1 - to),
+            source,
             destination: None,
             ecn: None,
             stride: bytes.len(),
@@ -192,4 +200,97 @@ fn a_connection_that_is_over_leaves_nothing_behind() {
         assert!(quic.conns.is_empty() && quic.timers.next().is_none());
         assert!(quic.slots.iter().all(Option::is_none));
     }
+}
+
+/// How full a table of the server is; none is over its bound.
+fn filled(pair: &Pair, name: &str) -> usize {
+    let tables = pair.ends[SERVER].tables();
+    for table in &tables {
+        assert!(table.len <= table.bound, "{table:?}");
+    }
+    tables.iter().find(|table| table.name == name).expect("the table is listed").len
+}
+
+#[test]
+fn a_thousand_attempts_from_as_many_sources_stay_within_the_tables() {
+    let mut pair = Pair::new();
+    for n in 0..1000_u16 {
+        let [high, low] = n.to_be_bytes();
+        let (now, source) = (pair.now, SocketAddr::from(([10, 1, high, low], 4000)));
+        pair.ends[CLIENT].dial(now, address(SERVER), Alpn::Data, Expect::Anyone).unwrap();
+        pair.ends[CLIENT].poll_connections(now);
+        let mut buf = Vec::new();
+        while let Round::Transmit(_) = pair.ends[CLIENT].poll_transmit(now, &mut buf) {
+            pair.deliver_from(source, SERVER, &buf);
+        }
+        pair.ends[SERVER].poll_connections(now);
+        assert!(filled(&pair, "quic: connections unauthenticated") <= 16, "those above prove their address");
+    }
+    assert_eq!(filled(&pair, "quic: connections accepted"), 16);
+    assert_eq!(filled(&pair, "quic: answers to strangers"), 64);
+}
+
+#[test]
+fn a_stranger_that_comes_and_goes_is_counted_until_it_is_forgotten() {
+    let mut pair = Pair::new();
+    for _ in 0..50 {
+        let conn = pair.dial(Alpn::Data, Expect::Anyone);
+        pair.ends[CLIENT].close(pair.now, conn, CloseCode::Ok);
+        pair.run();
+        assert!(filled(&pair, "quic: connections accepted") <= 4);
+    }
+    pair.pass(Duration::from_secs(10));
+    assert_eq!(filled(&pair, "quic: connections unauthenticated"), 0);
+}
+
+#[test]
+fn a_node_accepts_and_dials_no_more_connections_than_it_may() {
+    let mut config = Config::new(ServiceName::new("test").unwrap());
+    config.max_connections = 2;
+    let mut pair = Pair::new();
+    pair.ends[SERVER] = engine_of(SERVER, config.clone());
+    for _ in 0..5 {
+        pair.dial(Alpn::Data, Expect::Anyone);
+    }
+    assert_eq!(filled(&pair, "quic: connections accepted"), 2);
+    assert_eq!(pair.causes(CLIENT), [Cause::Refused; 3]);
+    for dialled in [true, true, false] {
+        let conn = pair.ends[SERVER].dial(pair.now, address(CLIENT), Alpn::Data, Expect::Anyone);
+        assert_eq!(conn.is_some(), dialled);
+    }
+}
+
+#[test]
+fn a_burst_of_tiny_frames_is_read_piece_by_piece_and_to_its_end() {
+    const FRAMES: usize = 100_000;
+    let mut pair = Pair::new();
+    let (on_client, on_server) = pair.connected();
+    pair.ends[CLIENT].admit(pair.now, on_client);
+    pair.ends[SERVER].admit(pair.now, on_server);
+    pair.run();
+    pair.events[SERVER].clear();
+    pair.ends[CLIENT].send_frame(pair.now, on_client, Bytes::from(b"\0\x01x".repeat(FRAMES)));
+    // The server is not asked until all is there.
+    loop {
+        pair.ends[CLIENT].poll_connections(pair.now);
+        // It acknowledges what came in, and looks at nothing.
+        let Quic { conns, work, .. } = &mut pair.ends[SERVER];
+        conns.iter_mut().for_each(|(_, conn)| work.send(conn));
+        let mut moved = false;
+        for end in [CLIENT, SERVER] {
+            let mut buf = Vec::new();
+            while let Round::Transmit(_) = pair.ends[end].poll_transmit(pair.now, &mut buf) {
+                moved = true;
+                pair.deliver(1 - end, &buf);
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    pair.ends[SERVER].poll_connections(pair.now);
+    let waiting = filled(&pair, "quic: events");
+    assert!((5_000..6_000).contains(&waiting), "{waiting}");
+    pair.run();
+    assert_eq!(pair.events[SERVER].len(), FRAMES);
 }

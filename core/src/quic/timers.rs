@@ -37,6 +37,11 @@ impl Timers {
         self.0.pop_first().map(|(_, slot)| slot)
     }
 
+    /// How many connections are armed.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// When the next connection is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)

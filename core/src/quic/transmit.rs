@@ -22,7 +22,7 @@ const BATCHES_A_ROUND: u8 = 2;
 
 /// Datagrams that answer strangers (version negotiation, Retry, refusals, stateless resets) and wait to
 /// leave. More are dropped: whoever asks again is answered again.
-const MAX_RESPONSES: usize = 64;
+pub(super) const MAX_RESPONSES: usize = 64;
 
 /// What polling for datagrams gave.
 pub(crate) enum Round {
@@ -124,6 +124,10 @@ impl Responses {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 }
 

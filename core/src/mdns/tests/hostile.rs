@@ -29,6 +29,15 @@ fn query() -> Vec<u8> {
     write::query(Family::V4, &[question], &[]).remove(0)
 }
 
+/// How full a node's table is; none is over its bound.
+fn filled(lan: &Lan, name: &str) -> usize {
+    let tables = lan.nodes[0].tables(Bounds { links: 1, resolved: 1 });
+    for table in &tables {
+        assert!(table.len <= table.bound, "{table:?}");
+    }
+    tables.iter().find(|table| table.name == name).expect("the table is listed").len
+}
+
 /// A node that is settled, and says nothing of itself.
 fn settled() -> Lan {
     let mut lan = Lan::ethernet();
@@ -138,10 +147,24 @@ fn a_flood_of_names_stays_within_the_cache_and_the_needed_peer_stays() {
         }
     }
     lan.run_for(millis(1));
-    assert_eq!(lan.nodes[0].links[&SOCKET].cache.len(), 64);
+    assert_eq!(filled(&lan, "mdns: records cached"), 64);
     assert!(lan.sees(0, 1));
     assert!(lan.seen(0).len() <= 64);
     assert!(lan.sent.len() < 10, "a flood of answers is no reason to ask");
+}
+
+#[test]
+fn what_makes_way_in_a_flood_is_forgotten_though_no_time_passes() {
+    let mut lan = settled();
+    for node in 1..2000 {
+        // All end alike, so that the oldest makes way.
+        let records = whole(node).into_iter().map(|record| Record { ttl: Ttl(120), ..record });
+        lan.now += Duration::from_micros(1);
+        lan.inject(stranger(), &response_of(&records.collect::<Vec<_>>()));
+        assert!(filled(&lan, "mdns: instances seen") <= 64, "after {node} instances");
+    }
+    lan.run_for(millis(1));
+    assert!((1..=64).contains(&lan.seen(0).len()));
 }
 
 #[test]

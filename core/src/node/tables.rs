@@ -1,0 +1,57 @@
+//! How full a node's tables are: what each engine says of its own, and the node's.
+//!
+//! Reads alone.
+
+use super::Node;
+use super::route::{MAX_MET, MAX_OUT};
+use super::sockets::{MAX_INTERFACES, MAX_SOCKETS};
+use crate::mdns;
+use crate::pairing::{MAX_ENTRIES, MAX_RECORDS, MAX_SESSIONS};
+use crate::peers;
+use crate::table::Table;
+
+impl Node {
+    /// Every table that something from outside can fill, be it a stranger, a peer, the application or the
+    /// store, and its bound. For diagnostics and simulation; the names are for people, and may change.
+    ///
+    /// Looks at every connection and every stream: costs microseconds on a quiet node, milliseconds on one
+    /// with thousands of streams. The bounds hold for a driver that calls [`Node::poll_output`] until
+    /// [`Output::Wait`](crate::Output::Wait) after each input, or each few. The tables of a link to the LAN are
+    /// listed while there is one.
+    ///
+    /// ```
+    /// # fn look(node: &handfast_core::Node) {
+    /// for table in node.tables() {
+    ///     assert!(table.len <= table.bound, "{} is over its bound: {table:?}", table.name);
+    /// }
+    /// # }
+    /// ```
+    pub fn tables(&self) -> Vec<Table> {
+        let connections = self.quic.max_connections();
+        let mut tables = self.own_tables(connections);
+        tables.extend(self.mdns.tables(mdns::Bounds { links: MAX_SOCKETS, resolved: MAX_RECORDS }));
+        tables.extend(self.quic.tables());
+        tables.extend(self.pairing.tables(connections));
+        tables.extend(self.peers.tables(peers::Bounds {
+            connections,
+            interfaces: MAX_INTERFACES,
+            pairings: MAX_ENTRIES + MAX_SESSIONS,
+            records: MAX_RECORDS,
+        }));
+        tables
+    }
+
+    fn own_tables(&self, connections: usize) -> Vec<Table> {
+        let mut tables = vec![
+            // The end of a connection tells what its streams were ready for before it.
+            Table::new("node: outputs", self.out.len(), self.quic.max_ready().saturating_add(MAX_OUT)),
+            Table::new("node: connections that pair", self.sessions.len(), connections),
+            Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),
+        ];
+        tables.extend(self.sockets.tables());
+        tables
+    }
+}
+
+#[cfg(test)]
+mod tests;
