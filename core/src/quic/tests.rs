@@ -294,3 +294,37 @@ fn a_burst_of_tiny_frames_is_read_piece_by_piece_and_to_its_end() {
     pair.run();
     assert_eq!(pair.events[SERVER].len(), FRAMES);
 }
+
+#[test]
+fn room_for_streams_both_ways_is_told_once() {
+    let mut pair = Pair::new();
+    let (on_client, on_server) = pair.connected();
+    pair.ends[CLIENT].admit(pair.now, on_client);
+    pair.ends[SERVER].admit(pair.now, on_server);
+    pair.run();
+    assert_eq!(pair.ends[CLIENT].poll_available(), Some(on_client));
+    assert_eq!(pair.ends[CLIENT].poll_available(), None);
+}
+
+#[test]
+fn a_peer_that_allows_any_number_of_streams_does_not_get_them() {
+    let mut config = Config::new(ServiceName::new("test").unwrap());
+    config.max_streams = 70_000;
+    let mut pair = Pair::new();
+    pair.ends[SERVER] = engine_of(SERVER, config);
+    let (on_client, on_server) = pair.connected();
+    pair.ends[CLIENT].admit(pair.now, on_client);
+    pair.ends[SERVER].admit(pair.now, on_server);
+    pair.run();
+    let client = &mut pair.ends[CLIENT];
+    let first = client.open(on_client, Direction::Uni, "", 0).unwrap();
+    for _ in 1..1 << 16 {
+        client.open(on_client, Direction::Uni, "", 0).unwrap();
+    }
+    assert_eq!(client.open(on_client, Direction::Uni, "", 0), Err(OpenError::Exhausted));
+    while client.poll_available().is_some() {}
+    client.stream(on_client, first).unwrap().reset(0);
+    client.poll_connections(pair.now);
+    assert_eq!(client.poll_available(), Some(on_client), "there is room again");
+    assert!(client.open(on_client, Direction::Uni, "", 0).is_ok());
+}
