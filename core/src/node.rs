@@ -283,6 +283,12 @@ impl Node {
                 sockets::Request::Close(id) => Output::Close(id),
             };
         }
+        // What arrived before the end of a connection is told before it.
+        if let Some(Output::Event(Event::PeerDisconnected(..))) = self.out.front()
+            && let Some(ready) = self.poll_ready()
+        {
+            return Output::Ready(ready);
+        }
         if let Some(output) = self.out.pop_front() {
             return output;
         }
@@ -333,12 +339,6 @@ impl Node {
     }
 
     fn tell(&mut self, event: Event) {
-        if matches!(event, Event::PeerDisconnected(..)) {
-            // What arrived before the end is told before it.
-            while let Some(ready) = self.poll_ready() {
-                self.out.push_back(Output::Ready(ready));
-            }
-        }
         self.out.push_back(Output::Event(event));
     }
 

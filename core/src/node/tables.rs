@@ -10,6 +10,10 @@ use crate::pairing::{MAX_ENTRIES, MAX_RECORDS, MAX_SESSIONS};
 use crate::peers;
 use crate::table::Table;
 
+/// Outputs beyond [`MAX_OUT`]: two that one thing which an engine says may bring, and one for each socket that
+/// the driver opened, or failed to.
+const AT_ONCE: usize = 2 + MAX_SOCKETS;
+
 impl Node {
     /// Every table that something from outside can fill, be it a stranger, a peer, the application or the
     /// store, and its bound. For diagnostics and simulation; the names are for people, and may change.
@@ -43,8 +47,7 @@ impl Node {
 
     fn own_tables(&self, connections: usize) -> Vec<Table> {
         let mut tables = vec![
-            // The end of a connection tells what its streams were ready for before it.
-            Table::new("node: outputs", self.out.len(), self.quic.max_ready().saturating_add(MAX_OUT)),
+            Table::new("node: outputs", self.out.len(), MAX_OUT + AT_ONCE),
             Table::new("node: connections that pair", self.sessions.len(), connections),
             Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),
         ];

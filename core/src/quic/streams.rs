@@ -133,7 +133,8 @@ impl Stream {
         matches!(self.recv, Recv::Done) && matches!(self.send, Send::Done)
     }
 
-    /// Notes what the driver shall hear of at the next [`crate::Output::Ready`].
+    /// Notes what the driver shall hear of at the next [`crate::Output::Ready`]: not before the stream's label
+    /// is whole, and it is told that there is one.
     pub(super) fn mark(&mut self, conn: ConnId, id: StreamId, out: &mut Outbox, what: Readiness) {
         let pending = &mut self.pending;
         pending.readable |= what.readable;
@@ -141,7 +142,7 @@ impl Stream {
         pending.opened |= what.opened;
         pending.finished |= what.finished;
         pending.stopped = pending.stopped.or(what.stopped);
-        if !self.queued {
+        if !self.queued && !matches!(self.recv, Recv::Label(_)) {
             self.queued = true;
             out.ready.push_back((conn, id));
         }

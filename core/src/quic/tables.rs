@@ -31,7 +31,12 @@ impl Quic {
                 self.out.events.len(),
                 max.saturating_mul(MAX_READ / MIN_FRAME + TURNS),
             ),
-            Table::new("quic: streams ready", self.out.ready.len(), self.max_ready()),
+            // Each stream once.
+            Table::new(
+                "quic: streams ready",
+                self.out.ready.len(),
+                each().map(|conn| conn.streams.len()).sum(),
+            ),
             Table::new("quic: connections with room for streams", self.out.available.len(), max),
             Table::new("quic: connections to read on", self.out.unread.len(), max),
             Table::new("quic: connections to ask", self.work.poll.len(), max),
@@ -50,11 +55,6 @@ impl Quic {
             ),
             Table::fullest("quic: bytes of a label", each().map(Conn::longest_label), 1 + MAX_LABEL),
         ]
-    }
-
-    /// Streams that may be ready at a time: each once.
-    pub(crate) fn max_ready(&self) -> usize {
-        self.max_connections().saturating_mul(self.max_opened_there().saturating_add(MAX_OPENED))
     }
 
     /// Accepted and dialled.
