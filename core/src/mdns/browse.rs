@@ -6,7 +6,8 @@
 use super::name::Name;
 use super::records::{Question, Type, Want};
 use crate::rng::Rng;
-use std::collections::BTreeMap;
+use crate::table::Table;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The first question of a series waits for so long, lest all ask at once. RFC 6762 §5.2.
@@ -20,6 +21,8 @@ const GAP_MAX: Duration = Duration::from_secs(60 * 60);
 const TURN_EVERY: Duration = Duration::from_millis(100);
 /// So much may be asked ahead of that, so that a few questions of our own never wait.
 const TURNS_AHEAD: Duration = Duration::from_millis(500);
+/// So many questions that nobody wants any more are remembered for their second; then the oldest is forgotten.
+const MAX_GIVEN_UP: usize = 64;
 /// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
 const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
@@ -108,6 +111,9 @@ impl Series {
 #[derive(Debug)]
 pub(super) struct Queries {
     series: BTreeMap<(Name, Type), Series>,
+    /// Questions that nobody wants any more, and when each was asked: one that is wanted again waits its
+    /// second.
+    given_up: VecDeque<(Instant, Name, Type)>,
     direct: Direct,
     asked_direct: Option<Instant>,
     /// Until when the turns that were taken last, at [`TURN_EVERY`].
@@ -116,13 +122,21 @@ pub(super) struct Queries {
 
 impl Queries {
     pub(super) fn new(direct: Direct) -> Self {
-        Self { series: BTreeMap::new(), direct, asked_direct: None, spent: None }
+        let (series, given_up) = (BTreeMap::new(), VecDeque::new());
+        Self { series, given_up, direct, asked_direct: None, spent: None }
     }
 
     /// Asks until answered; goes on as before if it is asked already.
     pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, patience: Patience, rng: &mut Rng) {
         let first = now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX);
-        let fresh = Series { next: Next::First { at: first }, patience, asked: None, refresh: None };
+        let given_up = self.given_up.iter().rev().find(|(_, n, k)| (n, *k) == (name, kind));
+        let mut fresh = Series {
+            next: Next::Answered,
+            patience,
+            asked: given_up.map(|(asked, ..)| *asked),
+            refresh: None,
+        };
+        fresh.begin(first);
         let series = self.series.entry((name.clone(), kind)).or_insert(fresh);
         if series.next == Next::Answered {
             series.begin(first);
@@ -141,7 +155,22 @@ impl Queries {
 
     /// Nobody wants the answer any more.
     pub(super) fn drop(&mut self, name: &Name, kind: Type) {
-        self.series.remove(&(name.clone(), kind));
+        let given_up = self.series.remove(&(name.clone(), kind)).and_then(|series| series.asked);
+        if let Some(asked) = given_up {
+            self.remember((asked, name.clone(), kind));
+        }
+    }
+
+    fn remember(&mut self, given_up: (Instant, Name, Type)) {
+        if self.given_up.len() == MAX_GIVEN_UP {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(given_up);
+    }
+
+    /// How many questions are remembered that nobody wants any more.
+    pub(super) fn given_up(&self) -> Table {
+        Table::new("mdns: questions given up", self.given_up.len(), MAX_GIVEN_UP)
     }
 
     /// Whether the question is in a series that was not given up.
@@ -216,7 +245,10 @@ impl Queries {
             series.on_asked(now);
             questions.push(Question { name: name.clone(), kind: *kind, want });
         }
-        self.series.retain(|_, series| series.patience != Patience::Tries(0));
+        let over = |_: &_, series: &mut Series| series.patience == Patience::Tries(0);
+        for (name, kind) in self.series.extract_if(.., over).map(|(key, _)| key).collect::<Vec<_>>() {
+            self.remember((now, name, kind));
+        }
         if !questions.is_empty() {
             self.spent = Some(self.spent.map_or(now, |spent| spent.max(now)) + TURN_EVERY);
         }

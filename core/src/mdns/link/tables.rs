@@ -7,7 +7,7 @@ use crate::mdns::scope::Scope;
 use crate::table::Table;
 
 /// Tables of a link.
-pub(in crate::mdns) const TABLES: usize = 14;
+pub(in crate::mdns) const TABLES: usize = 15;
 
 /// Series that one follow-up may bring beyond [`MAX_FOLLOW_UPS`]: it asks for SRV, TXT, A and AAAA.
 const OVER: usize = 3;
@@ -33,6 +33,7 @@ impl LinkState {
             names,
             hosts,
             Table::new("mdns: questions asked", self.queries.len(), series),
+            self.queries.given_up(),
             sets,
             set,
             goodbyes,

@@ -379,3 +379,22 @@ fn who_is_no_longer_needed_is_no_longer_asked_for() {
     assert!(asked.iter().all(|question| question.kind == Type::PTR), "{asked:?}");
     assert!(lan.sees(a, b));
 }
+
+#[test]
+fn a_question_that_is_wanted_again_waits_its_second() {
+    let mut lan = Lan::ethernet();
+    let a = lan.node();
+    lan.run_for(secs(100));
+    lan.sent.clear();
+    // Asked after 120 ms at the latest, given up, and wanted again at once.
+    for _ in 0..20 {
+        let now = lan.time();
+        lan.nodes[a].resolve(now, &kind(), &label(9));
+        lan.run_for(millis(130));
+        let now = lan.time();
+        lan.nodes[a].stop_resolve(now, &kind(), &label(9));
+    }
+    let asked = lan.sent.iter().filter_map(Sent::query).flat_map(|query| query.questions);
+    let times = asked.filter(|question| question.kind == Type::SRV).count();
+    assert!((2..=3).contains(&times), "{times} times in 2.6 s");
+}

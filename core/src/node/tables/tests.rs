@@ -177,6 +177,7 @@ const LISTED: &str = "
     mdns: own records of a set
     mdns: own sets of records
     mdns: questions asked
+    mdns: questions given up
     mdns: records cached
     mdns: replies that wait
     mdns: services
