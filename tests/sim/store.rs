@@ -65,7 +65,7 @@ impl Store {
             return None;
         }
         let draw = rng.next_u32() % 1000;
-        let half = rng.next_u32() % 2 == 0;
+        let half = rng.next_u32().is_multiple_of(2);
         if draw < fail {
             return Some(if half { StoreFault::Fail } else { StoreFault::FailWritten });
         }

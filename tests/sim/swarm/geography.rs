@@ -208,7 +208,7 @@ fn router(number: usize, uplink: Uplink) -> Option<Router> {
         Uplink::Routed => Some(Router::Routed { firewall: Firewall::Open }),
         Uplink::Nat(mapping, filtering) => {
             let public = Ipv4Addr::new(203, 0, 113, number as u8 + 1);
-            let nat = Nat { mapping, filtering, idle, public, hairpin: number % 2 == 0 };
+            let nat = Nat { mapping, filtering, idle, public, hairpin: number.is_multiple_of(2) };
             Some(Router::Nat { nat, firewall })
         }
     }

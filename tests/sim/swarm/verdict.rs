@@ -2,8 +2,8 @@
 
 use super::director::Director;
 use crate::fabric::Host;
-use handfast_core::PairId;
 use handfast_core::store::{PairRecord, PairState};
+use handfast_core::{PairId, Table};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -29,7 +29,6 @@ pub(super) fn await_rest(director: &mut Director) {
         dial_all(director);
         director.pass_until(director.world.elapsed() + DIAL_EVERY);
     }
-    streams_are_told(director);
     // Not before every window has closed and every session has ended.
     while director.world.elapsed() < healed + AGREE_WITHIN {
         director.pass_until(healed + AGREE_WITHIN);
@@ -46,7 +45,13 @@ pub(super) fn await_rest(director: &mut Director) {
 
 /// Checks that no table outgrew its bound.
 pub(super) fn check_tables(director: &mut Director) {
-    let _ = director;
+    for host in director.hosts.clone().into_iter().flatten() {
+        let Some(node) = director.world[host].node() else { continue };
+        for table in node.tables() {
+            let Table { name, len, bound, .. } = table;
+            assert!(len <= bound, "every table stays within its bound: {name} holds {len} of {bound}");
+        }
+    }
 }
 
 fn dial_all(director: &mut Director) {
@@ -113,11 +118,6 @@ fn application_disagrees(director: &Director, host: Host) -> Option<String> {
     let left: Vec<&PairId> = saved.difference(&paired).collect();
     (!left.is_empty() && machine.app.crashes == 0)
         .then(|| format!("the application of {} still has {left:?}", machine.name))
-}
-
-fn streams_are_told(director: &Director) {
-    let truth = director.truth.borrow();
-    let _ = &truth;
 }
 
 fn blindness(director: &mut Director) -> Option<String> {

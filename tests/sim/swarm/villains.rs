@@ -109,7 +109,7 @@ impl Rogue {
         }
     }
 
-    fn forge(&self, rng: &mut ChaCha12Rng, act: &mut Act) {
+    fn forge(&mut self, rng: &mut ChaCha12Rng, act: &mut Act) {
         if let Some(arrival) = pick(&self.heard, rng)
             && let Some(bye) = dns::goodbye(&arrival.payload)
         {
@@ -119,7 +119,7 @@ impl Rogue {
                 act.sends.push(Misdeed { fault: Fault::Forged, as_if_from: Some(source), out });
             }
         }
-        for overheard in &self.overheard {
+        for overheard in std::mem::take(&mut self.overheard) {
             // Who dialled is closed in the name of whom he dials.
             let (Some(first), Some(dialler)) = (FirstFlight::read(&overheard.payload), overheard.source_ip)
             else {
@@ -182,7 +182,6 @@ impl Stranger for Rogue {
             Villain::Forger => self.forge(rng, &mut act),
             Villain::Liar => self.lie(rng, &mut act),
         }
-        self.overheard.clear();
         act.again = Some(Duration::from_millis(u64::from(10 + rng.next_u32() % 490)));
         act
     }
