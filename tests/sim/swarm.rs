@@ -6,6 +6,7 @@
 
 mod agenda;
 mod budget;
+mod calm;
 mod dice;
 mod director;
 mod geography;

@@ -78,6 +78,15 @@ enum Place<A> {
     Stranger(Box<dyn Stranger>),
 }
 
+impl<A> Place<A> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Machine(machine) => &machine.name,
+            Self::Stranger(_) => "stranger",
+        }
+    }
+}
+
 /// Something that is due at a moment.
 pub(crate) enum Due {
     /// The store has served its first request.
@@ -244,11 +253,7 @@ impl<A: App> World<A> {
     /// Adds a line to the story.
     pub fn narrate(&mut self, host: Option<Host>, what: fmt::Arguments<'_>) {
         let at = self.elapsed();
-        let who = match host.map(|host| &self.places[host.0]) {
-            Some(Place::Machine(machine)) => machine.name.as_str(),
-            Some(Place::Stranger(_)) => "stranger",
-            None => "world",
-        };
+        let who = host.map_or("world", |host| self.places[host.0].name());
         self.trace.tell(at, who, what);
     }
 
@@ -304,7 +309,7 @@ impl<A: App> World<A> {
         let (interface, payload) = (out.interface, out.payload.clone());
         let copy = self.taps.then(|| out.clone());
         let Ok(source) = self.fabric.send(now, host, out) else { return };
-        self.trace.sent(at, host, [source, to], &payload);
+        self.trace.sent(at, (host, self.places[host.0].name()), [source, to], &payload);
         let changes = self[host].changes;
         if let Some(watch) = &mut self.watch {
             watch(&Seen { at, host, changes, interface, source, destination: to, bytes: &payload });
@@ -328,7 +333,7 @@ impl<A: App> World<A> {
             None => self.fabric.send(now, host, misdeed.out),
         };
         if let Ok(source) = sent {
-            self.trace.sent(at, host, [source, to], &payload);
+            self.trace.sent(at, (host, self.places[host.0].name()), [source, to], &payload);
         }
     }
 }

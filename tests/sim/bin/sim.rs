@@ -46,6 +46,9 @@ struct Args {
     /// Tells the story of `--seed`.
     #[arg(long)]
     trace: bool,
+    /// Tells the story of `--seed` with every datagram.
+    #[arg(long)]
+    wire: bool,
 }
 
 fn main() -> ExitCode {
@@ -65,7 +68,11 @@ fn main() -> ExitCode {
 
 fn replay(seed: u64, args: &Args) -> io::Result<bool> {
     let gone: BTreeSet<usize> = args.without.iter().copied().collect();
-    let detail = if args.trace { Detail::Story } else { Detail::Digest };
+    let detail = match (args.wire, args.trace) {
+        (true, _) => Detail::Datagrams,
+        (false, true) => Detail::Story,
+        (false, false) => Detail::Digest,
+    };
     let outcome = swarm::play(&Plan::draw(seed).without(&gone), detail);
     let mut out = io::stdout().lock();
     for line in outcome.story {

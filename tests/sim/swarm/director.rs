@@ -3,6 +3,7 @@
 
 use super::agenda::{Agenda, Item};
 use super::budget::Budget;
+use super::calm::{self, Hushed};
 use super::geography::Geography;
 use super::plan::{Guest, Plan, Step, Villain, Way};
 use super::truth::Truth;
@@ -37,11 +38,11 @@ pub(super) struct Director {
     pub(super) places: Geography,
     /// The hosts of the plan's guests: `None` where one was shrunk away, or is not there yet.
     pub(super) hosts: Vec<Option<Host>>,
+    /// Whether anybody is told what he knows.
+    pub(super) hushed: Rc<RefCell<Hushed>>,
     agenda: Agenda,
     /// What each user began last.
     begun: BTreeMap<Host, PairingId>,
-    /// Whose store or hooks were made to fail.
-    pub(super) shaken: Vec<Host>,
     checked: Duration,
 }
 
@@ -53,7 +54,12 @@ impl Director {
         let flood = |step: &Step| matches!(step, Step::Villain(_, Villain::RecordFlood, _));
         let flooded = plan.steps.iter().flatten().any(|(_, step)| flood(step));
         let budget = Rc::new(RefCell::new(Budget::new(flooded)));
-        world.watch(Box::new(move |sent| budget.borrow_mut().sent(sent)));
+        let hushed = Rc::new(RefCell::new(Hushed::default()));
+        let listener = Rc::clone(&hushed);
+        world.watch(Box::new(move |seen| {
+            budget.borrow_mut().sent(seen);
+            listener.borrow_mut().sent(seen);
+        }));
         let places = Geography::build(&plan, &mut world.fabric);
         let mut agenda = Agenda::default();
         for (number, guest) in plan.guests.iter().enumerate() {
@@ -71,9 +77,9 @@ impl Director {
             truth: Rc::default(),
             places,
             hosts,
+            hushed,
             agenda,
             begun: BTreeMap::new(),
-            shaken: Vec::new(),
             checked: Duration::ZERO,
         }
     }
@@ -88,6 +94,7 @@ impl Director {
         self.pass_until(end);
         self.heal();
         verdict::await_rest(self);
+        calm::check(self);
     }
 
     /// Lets time pass until a moment after the beginning.
@@ -135,12 +142,18 @@ impl Director {
         let Some(guest) = self.plan.guests[number].clone() else { return };
         let Guest { skew_s, ipv6, slow, .. } = guest;
         let identity = Arc::new(identity(self.plan.seed, number));
-        let mut setup = Setup::new(format!("host-{number}"), config(), Arc::clone(&identity));
+        let config = config(&self.plan);
+        let mut setup = Setup::new(format!("host-{number}"), config, Arc::clone(&identity));
         (setup.skew_s, setup.ipv6) = (skew_s, ipv6);
         setup.ports = self.places.ports(number, &guest);
         let mut user = User::new(identity.public_key(), Rc::clone(&self.truth));
         user.slow = slow;
-        self.hosts[number] = Some(self.world.boot(setup, user));
+        let homes = self.places.homes(&guest);
+        let host = self.world.boot(setup, user);
+        for (interface, segment) in homes {
+            self.hushed.borrow_mut().at_home(host, interface, segment);
+        }
+        self.hosts[number] = Some(host);
     }
 
     /// The host of a guest, if it is there and its node runs.
@@ -317,7 +330,6 @@ impl Director {
 
     fn shake(&mut self, number: usize, change: impl FnOnce(&mut User, &mut StoreOdds)) {
         if let Some(host) = self.hosts[number] {
-            self.shaken.push(host);
             let machine = &mut self.world[host];
             change(&mut machine.app, &mut machine.store.odds);
         }
@@ -394,8 +406,14 @@ impl Director {
     }
 }
 
-fn config() -> Config {
-    Config::new(ServiceName::new("swarm").expect("a sound name"))
+fn config(plan: &Plan) -> Config {
+    let mut config = Config::new(ServiceName::new("swarm").expect("a sound name"));
+    if plan.small {
+        // Bounds that a flood reaches.
+        (config.max_cached_records, config.max_discovered_peers) = (64, 16);
+        (config.max_unauthenticated, config.max_unauthenticated_per_source, config.retry_from) = (8, 2, 4);
+    }
+    config
 }
 
 fn identity(seed: u64, number: usize) -> Identity {

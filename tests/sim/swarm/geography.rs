@@ -68,6 +68,12 @@ impl Geography {
         guest.segments.iter().enumerate().map(port).collect()
     }
 
+    /// The segment of each of a guest's interfaces, where bridged ones count as one.
+    pub(super) fn homes(&self, guest: &Guest) -> Vec<(u32, Segment)> {
+        let home = |on: &usize| self.segments[self.segments[*on].domain].segment;
+        guest.segments.iter().enumerate().map(|(index, on)| (index as u32 + 1, home(on))).collect()
+    }
+
     fn addresses(&self, number: usize, index: usize, on: usize, guest: &Guest) -> Vec<InterfaceAddr> {
         let place = &self.segments[on];
         let own = 1 + number as u8 * 16 + index as u8 * 8 + self.moves[number] % 8;

@@ -85,6 +85,13 @@ pub(super) enum Villain {
     Liar,
 }
 
+impl Villain {
+    /// Whether what he says on the LAN names peers that are, or were, there.
+    pub(super) fn speaks_for_others(self) -> bool {
+        matches!(self, Self::Replayer | Self::Forger | Self::Liar)
+    }
+}
+
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -148,6 +155,8 @@ pub struct Plan {
     pub(super) seed: u64,
     /// For how long things happen; then all faults end.
     pub(super) length: Duration,
+    /// Whether its nodes hold little: their limits are reached.
+    pub(super) small: bool,
     /// Its segments.
     pub(super) segments: Vec<(Stack, Uplink, Link)>,
     /// What joins them.
@@ -167,6 +176,7 @@ impl Plan {
         let hosts = dice.between(if has_homes { 3 } else { 2 }, 6) as usize;
         let guests: Vec<Guest> = (0..hosts).map(|n| guest(&mut dice, n, segments.len())).collect();
         let length = Duration::from_secs(dice.between(60, 1200));
+        let small = dice.one_in(3);
         let place =
             Draw { hosts, segments: segments.len(), joints: &joints, length, guests: &guests, has_homes };
         let mut steps = place.story(&mut dice);
@@ -175,7 +185,7 @@ impl Plan {
         }
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(Some).collect();
-        Self { seed, length, segments, joints, guests: guests.into_iter().map(Some).collect(), steps }
+        Self { seed, length, small, segments, joints, guests: guests.into_iter().map(Some).collect(), steps }
     }
 
     /// How many items can be taken away.

@@ -80,7 +80,7 @@ impl Rogue {
             let mut name = [0; 20];
             rng.fill_bytes(&mut name);
             let name: String = name.iter().map(|octet| format!("{octet:02x}")).collect();
-            let announcement = dns::announcement("swarm", &name, Ipv4Addr::new(10, 66, 66, 66), 4500);
+            let announcement = dns::announcement("swarm", &name, Ipv4Addr::new(10, 66, 66, 66), 120);
             self.multicast(Fault::Flooded, &announcement, act);
         }
     }

@@ -62,6 +62,8 @@ impl<A: App> World<A> {
 
     fn arrive(&mut self, arrival: Arrival) {
         let (host, now) = (arrival.host, self.now);
+        let at = self.elapsed();
+        self.trace.heard(at, self.places[host.0].name(), &arrival);
         if let Place::Stranger(stranger) = &mut self.places[host.0] {
             stranger.heard(now, &arrival);
             return;

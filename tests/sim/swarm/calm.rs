@@ -1,0 +1,140 @@
+//! What must hold once nothing is wrong any more: nobody says what is known, and who says goodbye is gone.
+
+use super::director::Director;
+use super::plan::{Joint, Step};
+use crate::fabric::{Host, Segment};
+use crate::world::Seen;
+use handfast_core::Family;
+use simple_dns::{Packet, PacketFlag};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// An answer comes within this time of its question, or never: half a second for known answers that are still
+/// to come, and the random delays. RFC 6762 §6, §7.2.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// A goodbye takes effect a second after it was heard. RFC 6762 §10.1.
+const GONE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Wakes one host after the other, so that each asks who is there and says whom it knows; and ends one.
+pub(super) fn check(director: &mut Director) {
+    // What a reflector asks on another's behalf is not seen.
+    let reflected = director.plan.joints.iter().any(|joint| matches!(joint, Joint::Reflector(..)));
+    for number in 0..director.hosts.len() {
+        let Some(host) = director.hosts[number].filter(|_| !reflected) else { continue };
+        director.hushed.borrow_mut().listen_to(host);
+        director.world.tell(host, |node, now| node.handle_wake(now, Duration::from_secs(60)));
+        director.pass_until(director.world.elapsed() + 5 * ANSWERED_WITHIN);
+        director.hushed.borrow_mut().rest();
+    }
+    check_goodbye(director);
+}
+
+/// Ends the first host in good order: all who saw it see it go.
+fn check_goodbye(director: &mut Director) {
+    // What a stranger said in its name may outlive it.
+    let lies = |step: &Step| matches!(step, Step::Villain(_, who, _) if who.speaks_for_others());
+    if director.plan.steps.iter().flatten().any(|(_, step)| lies(step)) {
+        return;
+    }
+    let Some(first) = director.hosts.iter().position(Option::is_some) else { return };
+    let (Some(leaver), Some(guest)) = (director.hosts[first], director.plan.guests[first].clone()) else {
+        return;
+    };
+    let id = director.id(first);
+    director.world.shut_down(leaver);
+    director.pass_until(director.world.elapsed() + GONE_WITHIN);
+    for number in first + 1..director.hosts.len() {
+        let (Some(host), Some(other)) = (director.hosts[number], director.plan.guests[number].clone()) else {
+            continue;
+        };
+        if !director.places.sees((number, &other), (first, &guest)) {
+            continue;
+        }
+        let seen = director.world.tell(host, |node, _| node.peers().discovered());
+        assert!(
+            !seen.iter().any(|peer| peer.id == id),
+            "who says goodbye is gone: host-{number} still sees host-{first}"
+        );
+    }
+}
+
+/// What was asked lately, and what its asker knew.
+#[derive(Default)]
+pub(super) struct Hushed {
+    /// Who was woken, while anybody listens.
+    woken: Option<Host>,
+    /// Where hosts are: who hears whom.
+    homes: BTreeMap<(Host, u32), Segment>,
+    /// By segment, IP version and question: when it was asked, and which answers were known to all who asked.
+    asked: BTreeMap<(Segment, Family, String), (Duration, BTreeSet<String>)>,
+}
+
+impl Hushed {
+    /// Who woke asks, and announces himself.
+    fn listen_to(&mut self, woken: Host) {
+        self.woken = Some(woken);
+        self.asked.clear();
+    }
+
+    fn rest(&mut self) {
+        self.woken = None;
+    }
+
+    /// A host's interface is on a segment, in a world whose bridges make one segment of several.
+    pub(super) fn at_home(&mut self, host: Host, interface: u32, segment: Segment) {
+        self.homes.insert((host, interface), segment);
+    }
+
+    /// A datagram of a node. Panics where it says what its asker knew.
+    pub(super) fn sent(&mut self, seen: &Seen<'_>) {
+        let Some(interface) = seen.interface.filter(|_| self.woken.is_some()) else { return };
+        let Some(segment) = self.homes.get(&(seen.host, interface)).copied() else { return };
+        let family = Family::of(seen.destination.ip());
+        let packet = Packet::parse(seen.bytes).expect("what a node says on the LAN can be read");
+        if packet.has_flags(PacketFlag::RESPONSE) {
+            if self.woken == Some(seen.host) {
+                return;
+            }
+            self.answered(seen.at, (segment, family), &packet);
+        } else {
+            self.question(seen.at, (segment, family), &packet);
+        }
+    }
+
+    fn question(&mut self, at: Duration, (segment, family): (Segment, Family), packet: &Packet<'_>) {
+        // Half of its time must be left to what is known. RFC 6762 §7.1.
+        let known: BTreeSet<String> = packet
+            .answers
+            .iter()
+            .filter(|record| record.ttl >= PTR_TTL / 2)
+            .map(|record| format!("{} {:?}", record.name, record.rdata))
+            .collect();
+        for question in &packet.questions {
+            let key = (segment, family, format!("{}", question.qname));
+            let asked = self.asked.entry(key).or_insert_with(|| (at, known.clone()));
+            if at > asked.0 + ANSWERED_WITHIN {
+                asked.1 = known.clone();
+            } else {
+                asked.1.retain(|one| known.contains(one));
+            }
+            asked.0 = at;
+        }
+    }
+
+    fn answered(&self, at: Duration, (segment, family): (Segment, Family), packet: &Packet<'_>) {
+        for record in &packet.answers {
+            let Some((when, known)) = self.asked.get(&(segment, family, format!("{}", record.name))) else {
+                continue;
+            };
+            let said = format!("{} {:?}", record.name, record.rdata);
+            assert!(
+                at > *when + ANSWERED_WITHIN || !known.contains(&said),
+                "nobody is told what he knows: {said}"
+            );
+        }
+    }
+}
+
+/// The time to live of PTR records, in seconds. RFC 6762 §10.
+const PTR_TTL: u32 = 4500;
