@@ -4,6 +4,7 @@ use super::lan::*;
 use super::*;
 use crate::mdns::guard::Refused;
 use crate::mdns::records::{Data, Question, Record, Share, Ttl, Want};
+use crate::testing::replay;
 use bytes::BytesMut;
 use proptest::prelude::*;
 
@@ -284,10 +285,5 @@ proptest! {
 
 #[test]
 fn the_seeds_of_the_fuzz_target_are_survived() {
-    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/mdns_datagram");
-    let seeds: Vec<_> = std::fs::read_dir(seeds).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(seeds.len() >= 8);
-    for seed in seeds {
-        crate::mdns::fuzz::datagram(base(), &std::fs::read(seed).unwrap());
-    }
+    replay("mdns_datagram", |_, seed| crate::mdns::fuzz::datagram(base(), seed));
 }
