@@ -3,15 +3,24 @@
 //! The core never touches a file: it asks ([`StoreRequest`]) and goes on when it is answered
 //! ([`StoreReply`]), so that nothing is said on the wire before it is durable.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+
 use crate::error::RecordError;
 use crate::id::{PairId, PublicKey};
 use crate::metadata::Metadata;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use rmp_serde::decode::Error::InvalidMarkerRead;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
 /// The format of [`PairRecord::encode`]. A store that holds a higher one was written by a newer version.
 pub const RECORD_VERSION: u16 = 1;
+
+/// Maps and arrays within each other that a record may have: deeper is damaged, and would cost stack.
+const MAX_DEPTH: usize = 16;
 
 /// Which side of a pairing this node was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +130,13 @@ impl PairRecord {
     /// # Errors
     /// [`RecordError::Malformed`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        rmp_serde::from_slice(bytes).map_err(|_| RecordError::Malformed)
+        let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+        reader.set_max_depth(MAX_DEPTH);
+        let record = Self::deserialize(&mut reader).map_err(|_| RecordError::Malformed)?;
+        match IgnoredAny::deserialize(&mut reader) {
+            Err(InvalidMarkerRead(end)) if end.kind() == ErrorKind::UnexpectedEof => Ok(record),
+            Ok(IgnoredAny) | Err(_) => Err(RecordError::Malformed),
+        }
     }
 }
 
@@ -172,3 +187,6 @@ bin_serde! {
     PairSecret, |s| Zeroizing::new(*s.as_bytes()).to_vec(), |b| b.try_into().ok().map(PairSecret::from_bytes), "a pair secret has 32 bytes";
     PublicKey, |k| k.to_spki(), |b| PublicKey::from_spki(b).ok(), "not the SPKI of a sound Ed25519 key";
 }
+
+#[cfg(test)]
+mod tests;
