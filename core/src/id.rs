@@ -2,6 +2,9 @@
 //!
 //! Each is checked once, when it is made, and trusted after.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+
 use crate::error::{IdError, KeyError, ServiceNameError};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use data_encoding::{BASE32_NOPAD, HEXLOWER};

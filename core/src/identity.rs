@@ -2,6 +2,9 @@
 //!
 //! Draws no randomness: a new identity is made from entropy that the caller brings.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
+
 use crate::error::IdentityError;
 use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
 use rcgen::{CertificateParams, DistinguishedName, PKCS_ED25519, SerialNumber, date_time_ymd};

@@ -84,6 +84,8 @@ mod pairing;
 mod peers;
 mod quic;
 mod rng;
+#[cfg(any(fuzzing, test))]
+mod script;
 pub mod store;
 mod table;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Decides little itself: [`route`] carries what one engine says to the engine that it concerns.
 
 mod advertise;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod route;
 mod sockets;
 mod tables;

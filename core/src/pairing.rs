@@ -19,6 +19,8 @@ mod answers;
 mod commit;
 mod endings;
 mod entries;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod hooks;
 mod host;
 mod introduction;

@@ -7,6 +7,8 @@ mod admission;
 mod connection;
 mod endpoint;
 mod event;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod label;
 mod main_stream;
 mod paths;

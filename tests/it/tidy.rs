@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 5] = [
         "io",
         "metadata",
         "rng",
+        "script",
         "store",
         "table",
         "testing",

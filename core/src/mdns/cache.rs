@@ -116,7 +116,7 @@ impl Cache {
         ]
     }
 
-    #[cfg(test)]
+    #[cfg(any(fuzzing, test))]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -1,5 +1,7 @@
 //! Feeds the engine octets that nobody wrote. For fuzz targets and the replay of their seeds.
 
+pub(crate) mod session;
+
 use super::guard::{self, Way};
 use super::link::{GROUP_V4, Link, PORT};
 use super::parse::{Message, parse};

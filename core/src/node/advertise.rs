@@ -125,7 +125,7 @@ fn txt(config: &Config, own: &PublicKey, pairing: bool) -> Txt {
 }
 
 /// What a peer says of itself; a value that is not as it should be says nothing.
-fn hints(txt: &Txt) -> Hints {
+pub(super) fn hints(txt: &Txt) -> Hints {
     let text = |key: &str, most: usize| match txt.get(key) {
         Some(Value::Octets(value)) if value.len() <= most => {
             String::from_utf8(value.to_vec()).unwrap_or_default()

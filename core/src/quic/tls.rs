@@ -252,3 +252,6 @@ impl ClientCertVerifier for PeerVerifier {
         SCHEMES.to_vec()
     }
 }
+
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzz;

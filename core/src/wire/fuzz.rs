@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::frame::{Deframer, Frame};
 use super::pairing::Pairing;
+use super::txt::{MAX_TXT, Txt, Value};
 use bytes::Bytes;
 
 /// Cuts a stream into frames and reads each as every protocol would. What is read can be written, and is
@@ -33,4 +34,29 @@ fn round_trip(frame: &Frame) -> usize {
         assert_eq!(Pairing::decode(&message.encode()), Ok(message), "pairing reads what it writes");
     }
     read
+}
+
+/// Octets that are a TXT record are kept as they are; its pairs can be written, and are then read as the same.
+/// `None` where they are none.
+pub(crate) fn txt(rdata: &[u8]) -> Option<Txt> {
+    let txt = Txt::decode(rdata).ok()?;
+    assert!(txt.as_rdata().len() <= MAX_TXT, "a TXT record is over its limit");
+    assert!(rdata.is_empty() || txt.as_rdata() == rdata, "octets are kept as they came");
+    for (key, _) in txt.pairs() {
+        let text = std::str::from_utf8(key).ok();
+        assert!(text.is_none_or(|key| txt.get(key).is_some()), "a key that is there is found");
+    }
+    let printable = |key: &[u8]| key.iter().all(|octet| (0x20..=0x7e).contains(octet));
+    let pairs: Vec<(String, Value<'_>)> = txt
+        .pairs()
+        .filter(|(key, _)| printable(key))
+        .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), value))
+        .collect();
+    let again = Txt::encode(pairs.iter().map(|(key, value)| (key.as_str(), *value)));
+    let again = again.expect("what was read is short enough to be written");
+    assert!(
+        again.pairs().eq(pairs.iter().map(|(key, value)| (key.as_bytes(), *value))),
+        "TXT reads what it writes"
+    );
+    Some(txt)
 }
