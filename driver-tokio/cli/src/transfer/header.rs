@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 /// The longest message, in bytes.
 const MAX_FRAME: usize = 4096;
 
+/// Maps and arrays within each other: deeper is malformed, and would cost stack.
+const MAX_DEPTH: usize = 8;
+
 /// The longest name that is offered, in bytes. The receiver shortens it to what a file system takes.
 pub(crate) const MAX_NAME: usize = 1024;
 
@@ -115,7 +118,9 @@ pub(crate) async fn write<T: Serialize>(
 /// The whole of `frame`, with nothing after it.
 fn decode<T: DeserializeOwned>(frame: &[u8]) -> Option<T> {
     let mut rest = frame;
-    let message = rmp_serde::from_read(&mut rest).ok()?;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    reader.set_max_depth(MAX_DEPTH);
+    let message = T::deserialize(&mut reader).ok()?;
     rest.is_empty().then_some(message)
 }
 
@@ -144,6 +149,15 @@ mod tests {
         trailing.push(0);
         for wire in [&[0, 0][..], &[0x10, 0x01, 0], &[0, 3, 1, 2, 3], &[0, 9, 1], &[0], &trailing] {
             assert!(read::<FromReceiver>(&mut &wire[..]).await.is_err(), "{wire:x?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_nested_too_deeply_is_malformed_and_costs_no_stack() {
+        for (depth, sound) in [(4, true), (9, false), (4000, false)] {
+            let fields = [&b"\x81\xa5Offer\x83\xa4name\xa1a\xa4size\x01\xa5later"[..], &vec![0x91; depth]];
+            let frame = [&fields.concat()[..], b"\xc0"].concat();
+            assert_eq!(decode::<FromSender>(&frame).is_some(), sound, "{depth}");
         }
     }
 
