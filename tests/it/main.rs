@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod driver;
+mod fuzz;
 mod node;
 mod tidy;
