@@ -243,6 +243,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn every_code_reads_back(seed: [u8; 32], nine: bool) {
+            let length = if nine { CodeLength::Nine } else { CodeLength::Seven };
+            let code = Code::generate(&mut Rng::child(&Seed::new(seed), "codes"), length);
+            prop_assert_eq!(code.to_string().parse(), Ok(code.clone()));
+            prop_assert_eq!(code.digits().len(), if nine { 9 } else { 7 });
+        }
+
+        #[test]
+        fn digits_of_any_length_are_a_code_or_an_error(text in "[0-9 -]{0,200}") {
+            if let Ok(code) = text.parse::<Code>() {
+                let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+                prop_assert_eq!(code.digits(), &digits);
+            }
+        }
+
+        #[test]
         fn any_text_is_a_code_or_an_error(text in ".{0,20}") {
             if let Ok(code) = text.parse::<Code>() {
                 prop_assert_eq!(code.to_string().parse(), Ok(code));

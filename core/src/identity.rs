@@ -103,6 +103,7 @@ fn certificate(pair: &rcgen::KeyPair) -> Result<CertificateDer<'static>, Identit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_same_entropy_gives_the_same_key_and_certificate() {
@@ -124,5 +125,23 @@ mod tests {
     fn debug_shows_no_secret() {
         let shown = format!("{:?}", Identity::from_entropy([3; 32]));
         assert!(!shown.contains("3, 3, 3") && !shown.contains("pkcs8"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_identity_survives_its_export(entropy: [u8; 32]) {
+            let identity = Identity::from_entropy(entropy);
+            let again = Identity::from_pkcs8(&identity.to_pkcs8()).unwrap();
+            prop_assert_eq!(again.public_key(), identity.public_key());
+            prop_assert_eq!(again.to_pkcs8(), identity.to_pkcs8());
+        }
+
+        #[test]
+        fn a_damaged_export_is_a_sound_key_or_an_error(entropy: [u8; 32], at in 0..48_usize, octet: u8, len in 0..60_usize) {
+            let mut octets = Identity::from_entropy(entropy).to_pkcs8().to_vec();
+            octets[at] = octet;
+            octets.truncate(len);
+            super::fuzz::identity(&octets);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the core's own tests share.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Instant;
 
@@ -19,4 +20,20 @@ pub(crate) fn replay(target: &str, mut run: impl FnMut(&str, &[u8])) {
         let name = seed.file_name().expect("a file has a name").to_string_lossy().into_owned();
         run(&name, &std::fs::read(&seed).expect("seeds can be read"));
     }
+}
+
+thread_local! {
+    static STEPS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A reader of untrusted octets did one more thing, which takes a bounded time.
+pub(crate) fn step() {
+    STEPS.set(STEPS.get() + 1);
+}
+
+/// How many steps of readers `act` takes: time, without a clock.
+pub(crate) fn steps(act: impl FnOnce()) -> usize {
+    let before = STEPS.get();
+    act();
+    STEPS.get() - before
 }

@@ -101,4 +101,47 @@ proptest! {
         let id = PeerId::Sha256(bytes);
         prop_assert_eq!(id.to_string().parse(), Ok(id));
     }
+
+    #[test]
+    fn every_sha1_name_reads_back(bytes: [u8; 20]) {
+        let id = PeerId::Sha1(bytes);
+        prop_assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn ids_read_back_from_messagepack_as_text(short: [u8; 20], long: [u8; 32], name: bool) {
+        let id = if name { PeerId::Sha1(short) } else { PeerId::Sha256(long) };
+        let packed = rmp_serde::to_vec(&id).unwrap();
+        prop_assert_eq!(rmp_serde::from_slice::<PeerId>(&packed).unwrap(), id);
+        prop_assert_eq!(rmp_serde::from_slice::<String>(&packed).unwrap(), id.to_string());
+        let packed = rmp_serde::to_vec(&Fingerprint(long)).unwrap();
+        prop_assert_eq!(rmp_serde::from_slice::<Fingerprint>(&packed).unwrap(), Fingerprint(long));
+    }
+
+    #[test]
+    fn every_key_survives_its_spki(entropy: [u8; 32]) {
+        let key = crate::Identity::from_entropy(entropy).public_key();
+        prop_assert_eq!(PublicKey::from_spki(&key.to_spki()), Ok(key));
+    }
+
+    #[test]
+    fn any_44_bytes_with_the_prefix_are_a_key_or_an_error(bytes: [u8; 32]) {
+        let spki = [&SPKI_PREFIX[..], &bytes].concat();
+        if let Ok(key) = PublicKey::from_spki(&spki) {
+            prop_assert_eq!(&key.to_spki()[..], &spki[..]);
+        }
+    }
+
+    #[test]
+    fn any_service_name_that_is_taken_is_kept(text in "[a-z0-9-]{0,17}") {
+        if let Ok(name) = ServiceName::new(&text) {
+            prop_assert_eq!(name.as_str(), &text);
+            prop_assert_eq!(ServiceName::new(&name.to_string()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,80}") {
+        super::fuzz::text(text.as_bytes());
+    }
 }

@@ -253,6 +253,8 @@ impl Walk<'_> {
         let mut len = Some(0);
         loop {
             self.steps += 1;
+            #[cfg(test)]
+            crate::testing::step();
             if self.steps > MAX_STEPS {
                 return Err(Refused::Steps);
             }

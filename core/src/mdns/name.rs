@@ -189,6 +189,8 @@ impl fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn name(labels: &[&str]) -> Name {
         Name::from_labels(labels.iter().map(|label| label.as_bytes())).unwrap()
@@ -230,5 +232,28 @@ mod tests {
         assert!(name(&["i", "_X", "_udp", "local"]).is_child_of(&parent));
         assert!(!parent.is_child_of(&parent));
         assert!(!name(&["a", "i", "_x", "_udp", "local"]).is_child_of(&parent));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_reads_back_from_its_octets(labels in vec(vec(any::<u8>(), 1..=63), 0..8)) {
+            let total = labels.iter().map(|label| label.len() + 1).sum::<usize>() + 1;
+            match Name::from_labels(labels.iter().map(Vec::as_slice)) {
+                Ok(name) => {
+                    let again = Name::from_wire(name.as_wire()).unwrap();
+                    prop_assert_eq!(again.as_wire(), name.as_wire());
+                    prop_assert!(name.labels().eq(labels.iter().map(Vec::as_slice)));
+                }
+                Err(error) => prop_assert_eq!((error, total > MAX_NAME), (NameError::NameLength, true)),
+            }
+        }
+
+        #[test]
+        fn any_octets_are_a_name_of_those_octets_or_none(wire in vec(0..70_u8, 0..300)) {
+            if let Some(name) = Name::from_wire(&wire) {
+                prop_assert_eq!(name.as_wire(), &wire[..]);
+                prop_assert!(name.labels().all(|label| !label.is_empty() && label.len() < 256));
+            }
+        }
     }
 }

@@ -83,6 +83,8 @@ impl<'a> Scan<'a> {
     }
 
     fn head(&mut self) -> Result<Head, Malformed> {
+        #[cfg(test)]
+        crate::testing::step();
         let marker = self.take(1)?[0];
         Ok(match marker {
             0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Head::Scalar,

@@ -1,4 +1,5 @@
 use super::Malformed;
+use super::close::{CloseCode, StreamCode};
 use super::control::{Control, Entry, Hello, Listed, State};
 use super::frame::{Deframer, Frame};
 use super::pairing::{
@@ -8,7 +9,7 @@ use super::pairing::{
 use crate::id::PairId;
 use crate::metadata::Metadata;
 use crate::store::Role;
-use crate::testing::replay;
+use crate::testing::{replay, steps};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use proptest::collection::{btree_set, vec};
@@ -265,6 +266,51 @@ proptest! {
     }
 
     #[test]
+    fn no_damaged_control_message_panics(message in a_control(), at in any::<prop::sample::Index>(), byte: u8) {
+        let mut bytes = message.encode().as_bytes()[2..].to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        super::fuzz::frames(&[&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat());
+        bytes.truncate(at.max(1));
+        prop_assert_eq!(Control::decode(&frame(&bytes)), Err(Malformed));
+    }
+
+    #[test]
+    fn a_frame_is_read_in_as_many_steps_as_it_has_bytes(
+        message in a_pairing(),
+        flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        bytes in vec(any::<u8>(), 1..3000),
+    ) {
+        let mut damaged = message.encode().as_bytes()[2..].to_vec();
+        for (at, byte) in flips {
+            let at = at.index(damaged.len());
+            damaged[at] = byte;
+        }
+        for body in [damaged, bytes] {
+            let taken = steps(|| drop(Pairing::decode(&frame(&body))));
+            prop_assert!(taken <= body.len() + 1, "{taken} steps for {} bytes", body.len());
+        }
+    }
+
+    #[test]
+    fn no_message_is_larger_than_the_frame_that_it_came_in(message in a_control()) {
+        let len = message.encode().as_bytes().len();
+        let texts = |hello: &Hello| hello.features.iter().map(String::len).sum::<usize>();
+        let (lists, text) = match &message {
+            Control::Hello(hello) => (hello.state.len(), texts(hello)),
+            Control::State(state) => (state.state.len(), 0),
+        };
+        prop_assert!(32 * lists + text <= len);
+    }
+
+    #[test]
+    fn any_code_is_a_reason_that_says_it_or_unknown(code: u64, small in 0..20_u64) {
+        for code in [code, small] {
+            prop_assert!(CloseCode::from_u64(code).is_none_or(|reason| u64::from(reason.as_u32()) == code));
+        }
+    }
+
+    #[test]
     fn frames_come_out_whole_however_the_stream_is_cut(
         messages in vec(a_pairing(), 1..6),
         cuts in vec(1..300_usize, 1..20),
@@ -280,6 +326,61 @@ proptest! {
         prop_assert!(deframer.is_between_frames());
         prop_assert_eq!(read, messages);
     }
+}
+
+#[test]
+fn bombs_are_malformed_in_a_few_steps() {
+    let most = frame(&[0xc0; 4096]).as_bytes().len() - 2;
+    let nested = |open: &[u8]| {
+        let body: Vec<u8> = [b"\x81\xa4Open\x82\xa1x", open].concat();
+        body.into_iter().cycle().take(most).collect::<Vec<u8>>()
+    };
+    let field = |value: &[u8]| [b"\x81\xa4Open\x82\xa1x", value, b"\xa4role\xa4host"].concat();
+    for (bomb, most_steps, what) in [
+        (field(b"\xdd\xff\xff\xff\xff"), 16, "an array of four billion"),
+        (field(b"\xdf\xff\xff\xff\xff"), 16, "a map of four billion"),
+        (field(b"\xdb\xff\xff\xff\xff"), 16, "four gigabytes of text"),
+        (field(b"\xc6\xff\xff\xff\xff"), 16, "four gigabytes of bytes"),
+        (field(b"\xc9\xff\xff\xff\xff\x01"), 16, "four gigabytes of extension"),
+        (field(&[0x91; 4000]), 16, "four thousand arrays within each other"),
+        (field(&[0x81; 4000]), 16, "four thousand maps within each other"),
+        (field(&[&b"\xdc\x0f\xa0"[..], &[0x90; 4000]].concat()), 4096, "four thousand empty arrays"),
+        (nested(&[0x81, 0xa0]), 4096, "a message that repeats itself"),
+    ] {
+        let taken = steps(|| drop(Pairing::decode(&frame(&bomb))));
+        assert!(taken <= most_steps, "{what}: {taken}");
+    }
+}
+
+#[test]
+fn twice_the_fields_take_twice_the_steps() {
+    let taken = |fields: u16| {
+        let keys = (0..fields).flat_map(|n| [&[0xa4][..], format!("{n:04}").as_bytes(), &[0xc0]].concat());
+        let head = [&b"\x81\xa4Open\xde"[..], &fields.to_be_bytes()].concat();
+        let body: Vec<u8> = head.into_iter().chain(keys).collect();
+        steps(|| drop(Pairing::decode(&frame(&body))))
+    };
+    assert_eq!(taken(600) - taken(0), 2 * (taken(300) - taken(0)));
+}
+
+#[test]
+fn a_deframer_holds_one_frame_at_most() {
+    let mut deframer = Deframer::default();
+    let mut piece = Bytes::from([&[0x10, 0x00][..], &[0; 4095]].concat());
+    assert_eq!(deframer.next(&mut piece), Ok(None));
+    assert!(piece.is_empty() && !deframer.is_between_frames());
+    let mut rest = Bytes::from(vec![0; 10_000]);
+    assert_eq!(deframer.next(&mut rest).unwrap().unwrap().as_bytes().len(), 4098);
+    assert_eq!(rest.len(), 9_999, "what belongs to the next frame is left where it is");
+}
+
+#[test]
+fn every_close_code_reads_back_and_no_two_reasons_share_one() {
+    let known: Vec<CloseCode> = (0..=255).filter_map(CloseCode::from_u64).collect();
+    assert_eq!(known.len(), 9);
+    assert!(known.iter().enumerate().all(|(n, code)| code.as_u32() == n as u32));
+    let streams = [StreamCode::Dropped, StreamCode::Refused, StreamCode::Cancelled].map(StreamCode::code);
+    assert_eq!(streams, [0x10, 0x11, 0x12]);
 }
 
 #[test]

@@ -108,6 +108,8 @@ impl Txt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn the_first_of_two_equal_keys_counts_whatever_its_case() {
@@ -148,5 +150,36 @@ mod tests {
         assert!(txt.pairs().map(|(k, v)| (std::str::from_utf8(k).unwrap(), v)).eq(pairs));
         assert_eq!(Txt::encode([("a=", Value::Present)]), Err(TxtError::Key));
         assert_eq!(Txt::encode([("a", Value::Octets(&[0; 254]))]), Err(TxtError::Length));
+    }
+
+    fn a_key() -> impl Strategy<Value = String> {
+        "[ -<>-~]{1,20}"
+    }
+
+    proptest! {
+        #[test]
+        fn all_pairs_read_back_in_their_order(
+            pairs in vec((a_key(), prop::option::of(vec(any::<u8>(), 0..200))), 0..10),
+        ) {
+            let given = pairs.iter().map(|(key, octets)| {
+                (key.as_str(), octets.as_deref().map_or(Value::Present, Value::Octets))
+            });
+            let txt = Txt::encode(given.clone()).unwrap();
+            prop_assert!(txt.pairs().map(|(k, v)| (std::str::from_utf8(k).unwrap(), v)).eq(given));
+            prop_assert_eq!(Txt::decode(txt.as_rdata()), Ok(txt.clone()));
+        }
+
+        #[test]
+        fn any_octets_are_kept_as_they_came_or_refused(rdata in vec(any::<u8>(), 0..3000)) {
+            crate::wire::fuzz::txt(&rdata);
+        }
+
+        #[test]
+        fn any_strings_are_kept_and_are_at_most_as_many_pairs(strings in vec(vec(any::<u8>(), 0..80), 1..30)) {
+            let rdata: Vec<u8> =
+                strings.iter().flat_map(|s| [vec![s.len() as u8], s.clone()].concat()).collect();
+            let txt = crate::wire::fuzz::txt(&rdata).unwrap();
+            prop_assert!(txt.pairs().count() <= strings.len());
+        }
     }
 }

@@ -265,7 +265,8 @@ fn addresses(n: usize, form: u8) -> Vec<InterfaceAddr> {
         InterfaceAddr { ip: ip(n, Family::V6), prefix: 64 },
     ];
     if form & 1 == 1 {
-        addresses.push(InterfaceAddr { ip: Ipv4Addr::new(10, 0, 0, 1 + form).into(), prefix: form });
+        addresses
+            .push(InterfaceAddr { ip: Ipv4Addr::new(10, 0, 0, form.wrapping_add(1)).into(), prefix: form });
     }
     addresses.truncate(if form & 2 == 2 { 1 } else { 3 });
     addresses

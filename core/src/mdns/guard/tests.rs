@@ -4,6 +4,7 @@ use crate::mdns::name::Name;
 use crate::mdns::parse::{Message, parse};
 use crate::mdns::records::{Data, Record, Share, Srv, Ttl, Types};
 use crate::mdns::write;
+use crate::testing::steps;
 use proptest::prelude::*;
 
 fn name(labels: &[&str]) -> Name {
@@ -201,7 +202,58 @@ fn a_message_about_other_names_is_told_apart_before_it_is_parsed() {
     assert_eq!(scan(&message, &head, &mut safe, |wire, _| is(wire, &other)), Ok(Concern::Unrelated));
 }
 
+/// Octets of all names of records: what a message may make grow, by pointing at one name again and again.
+fn octets_of_names(records: &[Record]) -> usize {
+    records.iter().map(|record| record.name.as_wire().len()).sum()
+}
+
+#[test]
+fn many_records_of_one_long_name_take_bounded_room_and_time() {
+    // One name of 254 octets, and as many records as 9,000 octets hold, each of which points to it.
+    let long: Vec<u8> = (0..4).flat_map(|_| [&[62][..], &[b'x'; 62]].concat()).chain([0]).collect();
+    let first = [&long[..], &GOOD[3..]].concat();
+    let record = [&[0xc0, 12][..], &GOOD[3..]].concat();
+    let count = (MAX_MESSAGE - HEADER - first.len()) / record.len();
+    let body = [first, record.repeat(count)].concat();
+    let message = response(count as u16 + 1, &body);
+    let taken = steps(|| {
+        let records = read(&message).unwrap();
+        assert_eq!(records.len(), count + 1);
+        assert!(octets_of_names(&records) <= MAX_NAME * message.len() / 11);
+    });
+    assert!(taken <= MAX_STEPS, "{taken}");
+}
+
+#[test]
+fn twice_the_records_take_twice_the_steps() {
+    let taken = |count: u16| {
+        let message = response(count, &GOOD.repeat(usize::from(count)));
+        steps(|| drop(read(&message)))
+    };
+    assert_eq!(taken(200), 2 * taken(100));
+}
+
 proptest! {
+    #[test]
+    fn no_message_takes_more_steps_or_room_than_its_length_allows(
+        part in prop::collection::vec(any::<u8>(), 1..60),
+        pointer in prop::collection::vec(prop::sample::select(vec![0xc0, 12, 14, 0, 1, 4]), 1..60),
+        len in 0..9000_usize,
+        answers: u16,
+    ) {
+        let body: Vec<u8> = pointer.iter().chain(&part).chain(GOOD).cycle().take(len).copied().collect();
+        for answers in [answers, answers % 800] {
+            let message = response(answers, &body);
+            let taken = steps(|| {
+                if let Ok(records) = read(&message) {
+                    assert!(records.len() <= message.len() / 11);
+                    assert!(octets_of_names(&records) <= MAX_NAME * message.len() / 11);
+                }
+            });
+            prop_assert!(taken <= MAX_STEPS + 1, "{taken}");
+        }
+    }
+
     #[test]
     fn whatever_passes_the_guard_is_read_by_the_parser(
         flips in prop::collection::vec((0_usize..1000, any::<u8>()), 0..8),

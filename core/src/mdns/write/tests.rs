@@ -150,7 +150,37 @@ fn any_data() -> impl Strategy<Value = Data> {
     ]
 }
 
+fn any_question() -> impl Strategy<Value = Question> {
+    let kinds = vec![Type::A, Type::PTR, Type::TXT, Type::AAAA, Type::SRV, Type::NSEC, Type::ANY];
+    (any_name(), prop::sample::select(kinds), any::<bool>()).prop_map(|(name, kind, unicast)| Question {
+        name,
+        kind,
+        want: if unicast { Want::Unicast } else { Want::Multicast },
+    })
+}
+
 proptest! {
+    #[test]
+    fn what_is_asked_is_read_again(
+        questions in prop::collection::vec(any_question(), 1..12),
+        known in prop::collection::vec((any_name(), any::<u32>(), any_data()), 0..40),
+        v6: bool,
+    ) {
+        let known: Vec<Record> = known
+            .into_iter()
+            .map(|(name, ttl, data)| Record { name, ttl: Ttl(ttl), share: Share::Shared, data })
+            .collect();
+        let (mut asked, mut told) = (Vec::new(), Vec::new());
+        let datagrams = query(if v6 { Family::V6 } else { Family::V4 }, &questions, &known);
+        for (n, datagram) in datagrams.iter().enumerate() {
+            let Message::Query(query) = read(datagram) else { panic!("a query became a response") };
+            prop_assert_eq!(query.truncated, n + 1 < datagrams.len());
+            asked.extend(query.questions);
+            told.extend(query.known);
+        }
+        prop_assert_eq!((asked, told), (questions, known));
+    }
+
     #[test]
     fn what_is_written_is_read_again(
         records in prop::collection::vec((any_name(), any::<u32>(), any::<bool>(), any_data()), 1..12),
