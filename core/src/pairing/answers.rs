@@ -157,11 +157,12 @@ impl Pairing {
             self.end_by(now, conn, |_| End::Close(CloseCode::NotReady, PairingFailure::Store));
         }
         self.close_window(now, PairingFailure::Store);
-        for id in self.entries.ids() {
-            self.end_pairing(id, Err(PairingFailure::Store));
-        }
+        // First: an entry whose session left a record has a watch too, which ends it.
         for id in self.watches.keys().copied().collect::<Vec<_>>() {
             self.end_watch(id);
+        }
+        for id in self.entries.ids() {
+            self.end_pairing(id, Err(PairingFailure::Store));
         }
         for conn in std::mem::take(&mut self.links).into_keys() {
             self.close(conn, CloseCode::NotReady);

@@ -290,3 +290,26 @@ fn a_deletion_that_fails_is_repeated_with_its_rollback_but_not_at_once() {
     world.pass(Duration::from_secs(31));
     assert_eq!((world.nodes[JOINER].rolled_back.len(), world.nodes[JOINER].tentative()), (2, 0));
 }
+
+#[test]
+fn a_store_that_breaks_while_a_pairing_is_undecided_ends_it_once() {
+    let mut undecided = 0;
+    for frames in 1..16 {
+        let mut world = World::new();
+        world.cut_after = Some(frames);
+        let (_, code) = world.host(HOST);
+        let entry = world.join(JOINER, code);
+        world.dial(JOINER, HOST, entry);
+        world.run();
+        undecided += usize::from(world.nodes[JOINER].endings().is_empty());
+        for node in &mut world.nodes {
+            node.fault = Some((node.calls + 1, StoreFault::Dead));
+        }
+        world.connect(JOINER, HOST);
+        world.pass(Duration::from_secs(100));
+        for node in &world.nodes {
+            assert!(node.endings().len() <= 1, "after {frames} frames: {:?}", node.endings());
+        }
+    }
+    assert!(undecided > 0, "a pairing was left undecided");
+}
