@@ -162,7 +162,7 @@ impl Lan {
             0 => ip(1 - n, family),
             // Itself, another on the link, and one that is not.
             1 => ip(n, family),
-            2..=6 => ip(100 + usize::from(way), family),
+            2..=6 => ip(100 + usize::from(way & 7), family),
             _ => Ipv4Addr::new(192, 0, 2, 1).into(),
         };
         let to = match way >> 3 & 3 {
