@@ -3,9 +3,10 @@
 use super::*;
 use crate::id::ServiceName;
 use crate::io::UnixTime;
-use crate::rng::Seed;
+use crate::rng::{Rng, Seed};
 use crate::testing::base;
 use bytes::BytesMut;
+use proptest::prelude::*;
 use std::time::Duration;
 
 const CLIENT: usize = 0;
@@ -327,4 +328,57 @@ fn a_peer_that_allows_any_number_of_streams_does_not_get_them() {
     client.poll_connections(pair.now);
     assert_eq!(client.poll_available(), Some(on_client), "there is room again");
     assert!(client.open(on_client, Direction::Uni, "", 0).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn every_label_reads_back_before_the_first_byte(
+        labels in prop::collection::vec((".{0,63}", any::<bool>(), 1..40_usize), 1..8),
+    ) {
+        let mut pair = Pair::new();
+        let (on_client, on_server) = pair.connected();
+        pair.ends[SERVER].admit(pair.now, on_server);
+        pair.ends[CLIENT].admit(pair.now, on_client);
+        pair.run();
+        for (label, uni, len) in labels {
+            let direction = if uni { Direction::Uni } else { Direction::Bi };
+            let id = pair.ends[CLIENT].open(on_client, direction, &label, 0).unwrap();
+            let mut stream = pair.ends[CLIENT].stream(on_client, id).unwrap();
+            prop_assert_eq!(stream.write(&vec![7; len]), Ok(len));
+            drop(stream);
+            pair.run();
+            let opened = std::iter::from_fn(|| pair.ends[SERVER].poll_ready()).find(|(.., now)| now.opened);
+            prop_assert_eq!(opened.map(|(conn, id, ..)| (conn, id)), Some((on_server, id)));
+            let mut stream = pair.ends[SERVER].stream(on_server, id).unwrap();
+            prop_assert_eq!((stream.label(), stream.direction()), (&label[..], direction));
+            let mut sink = Vec::new();
+            prop_assert_eq!(stream.read_chunks(1000, &mut sink).map(|read| read.bytes), Ok(len));
+            prop_assert!(sink.concat().iter().all(|octet| *octet == 7));
+        }
+    }
+
+    #[test]
+    fn any_octets_where_a_label_belongs_are_a_label_or_refused(
+        octets in prop::collection::vec(any::<u8>(), 0..300),
+        small in 0..20_u8,
+    ) {
+        for octets in [octets.clone(), [&[small][..], &octets].concat()] {
+            let mut pair = Pair::new();
+            let (on_client, on_server) = pair.connected();
+            pair.ends[SERVER].admit(pair.now, on_server);
+            pair.run();
+            pair.ends[CLIENT].blurt(on_client, Direction::Uni, &octets, true);
+            pair.run();
+            let opened = std::iter::from_fn(|| pair.ends[SERVER].poll_ready()).find(|(.., now)| now.opened);
+            let len = octets.first().map_or(usize::MAX, |len| usize::from(*len));
+            let label = octets.get(1..len.saturating_add(1)).and_then(|label| std::str::from_utf8(label).ok());
+            prop_assert_eq!(opened.is_some(), label.is_some());
+            if let (Some((_, id, ..)), Some(label)) = (opened, label) {
+                let stream = pair.ends[SERVER].stream(on_server, id).unwrap();
+                prop_assert_eq!(stream.label(), label);
+            }
+            prop_assert_eq!(pair.causes(SERVER), []);
+        }
+    }
 }

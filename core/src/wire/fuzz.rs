@@ -42,7 +42,8 @@ pub(crate) fn txt(rdata: &[u8]) -> Option<Txt> {
     let txt = Txt::decode(rdata).ok()?;
     assert!(txt.as_rdata().len() <= MAX_TXT, "a TXT record is over its limit");
     assert!(rdata.is_empty() || txt.as_rdata() == rdata, "octets are kept as they came");
-    for (key, _) in txt.pairs() {
+    // Some of them: each is looked for from the front.
+    for (key, _) in txt.pairs().take(16) {
         let text = std::str::from_utf8(key).ok();
         assert!(text.is_none_or(|key| txt.get(key).is_some()), "a key that is there is found");
     }
