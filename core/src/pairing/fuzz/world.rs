@@ -45,7 +45,6 @@ struct Side {
     /// What the application said yes to.
     saved: BTreeSet<PairId>,
     ended: BTreeSet<PairingId>,
-    /// The entry that a right code made, and the window that shows it.
     reached: Reached,
 }
 
@@ -400,13 +399,16 @@ impl World {
 
     fn reply(&mut self, n: usize, ask: Ask, answer: Answer) {
         let result = if answer == Answer::Yes { Ok(()) } else { Err(HookFailed) };
-        let code = self.typed(answer == Answer::Yes);
+        let code = match &ask {
+            Ask::PairingRequest(..) => Some(self.typed(answer == Answer::Yes)),
+            Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) => None,
+        };
         let (side, now) = (&mut self.sides[n], self.now);
         let to = match ask {
-            Ask::PairingRequest(token, _) if answer == Answer::No => {
-                To::PairingRequest(token, PairingReply::Reject)
+            Ask::PairingRequest(token, _) => {
+                let typed = code.filter(|_| answer != Answer::No);
+                To::PairingRequest(token, typed.map_or(PairingReply::Reject, PairingReply::Join))
             }
-            Ask::PairingRequest(token, _) => To::PairingRequest(token, PairingReply::Join(code)),
             Ask::Paired(token, peer) => {
                 if result.is_ok() {
                     side.saved.insert(peer.pair_id);
