@@ -28,6 +28,10 @@ const MAX_STEPS: usize = 200;
 /// Outputs in a row after which an engine counts as one that never rests.
 const MAX_OUTPUTS: usize = 20_000;
 
+/// A connection lasts for three probe timeouts, however long its path is: a script makes paths of minutes.
+/// RFC 9000 §10.1.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
+
 const STEPS: [Duration; 6] = [
     Duration::ZERO,
     Duration::from_millis(1),
@@ -249,10 +253,10 @@ impl Pair {
         while self.ends[end].poll_available().is_some() {}
     }
 
-    /// Nothing more is said: in two minutes nothing is left of it.
+    /// Nothing more is said: soon nothing is left of it.
     fn end(&mut self) {
         self.wires = Default::default();
-        self.sleep(Duration::from_secs(120));
+        self.sleep(LONGEST_SILENCE);
         for quic in &mut self.ends {
             assert!(quic.conns.iter().all(|(_, conn)| conn.is_over()), "a dead connection lives on");
             assert!(quic.poll_timeout().is_none(), "a dead connection wants to be woken");
