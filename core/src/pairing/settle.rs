@@ -129,6 +129,10 @@ impl Pairing {
             // Tentative ids first.
             verdicts.sort_unstable();
             for (_, id, verdict) in verdicts {
+                // Another verdict of this list may replace it.
+                if self.ledger.is_changing(&id) {
+                    continue;
+                }
                 match verdict {
                     Verdict::Wait => {}
                     Verdict::RollBack => self.undo(id),
@@ -162,14 +166,13 @@ impl Pairing {
         self.change(vec![record], Vec::new(), Then::UndoStored);
     }
 
-    /// Stores `paired`, and deletes what it replaces in the same write.
+    /// Stores `paired`, and deletes in the same write what its hook was told that it replaces. A record that
+    /// came later stays: nobody would tell the application to undo it.
     pub(super) fn store_paired(&mut self, record: &PairRecord, conn: Option<ConnId>) {
         let paired = PairRecord { state: PairState::Paired, ..record.clone() };
-        let id = paired.pair_id;
-        let live: Vec<_> = self.sessions.values().filter_map(|session| session.state.held()).collect();
         let others = self.ledger.of(&paired.peer).map(|record| record.pair_id);
-        let replaced: Vec<_> = others.filter(|other| *other != id && !live.contains(other)).collect();
-        let then = Then::PairedStored { conn, pair_id: id, replaced: replaced.clone() };
+        let replaced: Vec<_> = others.filter(|other| paired.replaces.contains(other)).collect();
+        let then = Then::PairedStored { conn, pair_id: paired.pair_id, replaced: replaced.clone() };
         self.change(vec![paired], replaced, then);
     }
 

@@ -1,5 +1,6 @@
 //! The engine against itself: two nodes, an in-order channel between them, virtual time.
 
+mod again;
 mod attack;
 mod faults;
 mod flow;

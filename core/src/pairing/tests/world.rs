@@ -1,7 +1,7 @@
 //! Two engines, what they ask of their applications and stores, and the connections between them.
 
 use super::super::{Event, NewSession, Pairing, Settings};
-use crate::ask::{Ask, PairedToken, PairingReply, PairingRequestToken, StoreToken};
+use crate::ask::{Ask, PairedToken, PairingReply, PairingRequestToken, RollbackToken, StoreToken};
 use crate::code::Code;
 use crate::error::HookFailed;
 use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
@@ -48,6 +48,9 @@ pub(super) struct Node {
     pub(super) hook: Option<Result<(), HookFailed>>,
     pub(super) waiting_hooks: Vec<PairedToken>,
     pub(super) saved: Vec<PairedPeer>,
+    /// How rollbacks answer; `None` leaves them waiting.
+    pub(super) rollback: Option<Result<(), HookFailed>>,
+    pub(super) waiting_rollbacks: Vec<RollbackToken>,
     pub(super) rolled_back: Vec<PairId>,
     pub(super) prompts: Vec<PairingRequestToken>,
     pub(super) told: Vec<Told>,
@@ -104,6 +107,8 @@ impl Node {
             hook: Some(Ok(())),
             waiting_hooks: Vec::new(),
             saved: Vec::new(),
+            rollback: Some(Ok(())),
+            waiting_rollbacks: Vec::new(),
             rolled_back: Vec::new(),
             prompts: Vec::new(),
             told: Vec::new(),
@@ -339,6 +344,7 @@ impl World {
         }
         let node = &mut self.nodes[n];
         node.waiting_hooks.clear();
+        node.waiting_rollbacks.clear();
         node.waiting_store.clear();
         node.engine = engine(n as u8, 1, node.key);
     }
@@ -367,8 +373,12 @@ impl World {
                 }
             }
             Event::Ask(Ask::Rollback(token, id)) => {
-                self.nodes[n].rolled_back.push(id);
-                self.nodes[n].engine.answer_rollback(now, token, Ok(()));
+                let node = &mut self.nodes[n];
+                node.rolled_back.push(id);
+                match node.rollback {
+                    Some(answer) => node.engine.answer_rollback(now, token, answer),
+                    None => node.waiting_rollbacks.push(token),
+                }
             }
             Event::Ask(Ask::Store(token, request)) => {
                 self.nodes[n].waiting_store.push_back((token, request));
@@ -487,7 +497,11 @@ impl World {
         assert_eq!((host.tentative(), joiner.tentative()), (0, 0), "{story}: undecided");
         for node in [host, joiner] {
             // What the application saved last, and did not roll back, is what is paired.
-            let replaced: Vec<_> = node.saved.iter().flat_map(|peer| peer.replaces.clone()).collect();
+            let was_paired =
+                |told: &&Told, id: &PairId| matches!(told, Told::PeerPaired(peer) if peer.pair_id == *id);
+            let became = |peer: &&PairedPeer| node.told.iter().any(|told| was_paired(&told, &peer.pair_id));
+            let replaced: Vec<_> =
+                node.saved.iter().filter(became).flat_map(|peer| peer.replaces.clone()).collect();
             let kept = node.saved.iter().map(|peer| peer.pair_id);
             let unpaired = |id: &PairId| {
                 node.told.iter().any(|told| matches!(told, Told::PeerUnpaired(_, gone) if gone == id))

@@ -1,0 +1,55 @@
+//! A pairing beside what an earlier one left behind.
+
+use super::world::{HOST, JOINER, World};
+
+/// Frames up to `Prepared`: what follows is the host's `Commit`.
+const PREPARED: usize = 12;
+
+/// A pairing whose connection is lost after both voted and before either heard.
+fn pair_and_lose(world: &mut World, exporter: u8) {
+    world.exporters = [[exporter; 32]; 2];
+    let (_, code) = world.host(HOST);
+    let entry = world.join(JOINER, code);
+    let wire = world.dial(JOINER, HOST, entry);
+    world.silence_after(wire, PREPARED);
+    world.run();
+    world.cut(wire);
+    world.run();
+}
+
+#[test]
+fn an_older_pairing_that_settles_leaves_a_later_one_to_its_rollback() {
+    let mut world = World::new();
+    pair_and_lose(&mut world, 1);
+    assert_eq!((world.nodes[HOST].tentative(), world.nodes[JOINER].tentative()), (1, 1));
+    world.nodes[JOINER].hook = None;
+    world.nodes[JOINER].rollback = None;
+    world.exporters = [[2; 32]; 2];
+    let wire = world.pair(JOINER);
+    world.cut(wire);
+    world.connect(HOST, JOINER);
+    world.run();
+    assert_eq!((world.nodes[JOINER].paired().len(), world.nodes[JOINER].tentative()), (1, 1));
+    world.restart(JOINER);
+    world.nodes[JOINER].rollback = Some(Ok(()));
+    world.connect(HOST, JOINER);
+    world.run();
+    assert_eq!(world.nodes[JOINER].rolled_back.len(), 2, "what was not answered is asked again");
+    world.assert_both_or_neither("after the restart");
+    assert_eq!(world.nodes[JOINER].paired().len(), 1);
+}
+
+#[test]
+fn of_two_pairings_that_settle_at_once_the_later_stays_on_both_sides() {
+    for exporter in 0..8 {
+        let mut world = World::new();
+        pair_and_lose(&mut world, 100 + exporter);
+        pair_and_lose(&mut world, 200 + exporter);
+        let later = world.nodes[HOST].saved[1].pair_id;
+        assert_eq!((world.nodes[HOST].tentative(), world.nodes[JOINER].tentative()), (2, 2));
+        world.connect(HOST, JOINER);
+        world.run();
+        world.assert_both_or_neither("settled");
+        assert_eq!(world.nodes[HOST].paired(), [later]);
+    }
+}
