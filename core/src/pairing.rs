@@ -49,7 +49,7 @@ use crate::id::{ConnId, PairId, PeerId, PeerIdKind, PublicKey};
 use crate::io::{Deadline, Reason};
 use crate::metadata::Metadata;
 use crate::rng::Rng;
-use crate::store::{PairRecord, PairState};
+use crate::store::PairRecord;
 use crate::wire::close::CloseCode;
 use crate::wire::control::Entry as Listing;
 use crate::wire::pairing::AbortReason;
@@ -61,7 +61,7 @@ use ledger::{Change, Ledger};
 use prompts::Prompts;
 use session::{End, PERSON, Session};
 use settle::{Link, Watch};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 use window::{Failures, Window};
 
@@ -133,6 +133,8 @@ pub(crate) struct Pairing {
     hooks: Hooks,
     links: BTreeMap<ConnId, Link>,
     watches: BTreeMap<PairId, Watch>,
+    /// Ids that the user wants gone and of which a write is under way.
+    unwanted: BTreeSet<PairId>,
     /// The number of the next pairing.
     pairings: u64,
     /// The number of the next token.
@@ -155,6 +157,7 @@ impl Pairing {
             hooks: Hooks::default(),
             links: BTreeMap::new(),
             watches: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
             pairings: 0,
             tokens: 0,
             events: VecDeque::new(),
@@ -270,14 +273,8 @@ impl Pairing {
         for conn in with_peer.map(|(conn, _)| *conn).collect::<Vec<_>>() {
             self.drop_session(now, conn, PairingFailure::Cancelled);
         }
-        let known: Vec<_> = self.ledger.of(peer).map(|record| (record.pair_id, record.state)).collect();
-        for (id, state) in &known {
-            match state {
-                PairState::Paired => self.unpair(*id, *peer),
-                PairState::Prepared | PairState::Committed => self.undo(*id),
-                PairState::Hook => {}
-            }
-        }
+        let known: Vec<_> = self.ledger.of(peer).map(|record| record.pair_id).collect();
+        known.iter().for_each(|id| self.unwant(*id));
         self.refresh(now);
         !known.is_empty()
     }

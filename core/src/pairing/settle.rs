@@ -74,6 +74,7 @@ impl Pairing {
     pub(super) fn refresh(&mut self, now: Instant) {
         if self.is_loaded() {
             self.undo_what_nobody_holds(now);
+            self.end_what_nobody_wants();
             self.run_table();
             self.send_lists();
         }
@@ -174,6 +175,26 @@ impl Pairing {
         let replaced: Vec<_> = others.filter(|other| paired.replaces.contains(other)).collect();
         let then = Then::PairedStored { conn, pair_id: paired.pair_id, replaced: replaced.clone() };
         self.change(vec![paired], replaced, then);
+    }
+
+    /// The user wants it gone: at once, or once the write of it that is under way is done.
+    pub(super) fn unwant(&mut self, id: PairId) {
+        if self.ledger.is_changing(&id) {
+            self.unwanted.insert(id);
+            return;
+        }
+        let Some(record) = self.ledger.get(&id) else { return };
+        match record.state {
+            PairState::Paired => self.unpair(id, record.peer),
+            PairState::Prepared | PairState::Committed => self.undo(id),
+            PairState::Hook => {}
+        }
+    }
+
+    fn end_what_nobody_wants(&mut self) {
+        for id in std::mem::take(&mut self.unwanted) {
+            self.unwant(id);
+        }
     }
 
     pub(super) fn unpair(&mut self, id: PairId, peer: PublicKey) {

@@ -1,6 +1,7 @@
-//! A pairing beside what an earlier one left behind.
+//! A pairing beside what an earlier one left behind, and forgetting what is just being stored.
 
 use super::world::{HOST, JOINER, World};
+use std::time::Duration;
 
 /// Frames up to `Prepared`: what follows is the host's `Commit`.
 const PREPARED: usize = 12;
@@ -51,5 +52,33 @@ fn of_two_pairings_that_settle_at_once_the_later_stays_on_both_sides() {
         world.run();
         world.assert_both_or_neither("settled");
         assert_eq!(world.nodes[HOST].paired(), [later]);
+    }
+}
+
+#[test]
+fn forgetting_while_a_vote_or_the_pairing_is_stored_is_not_lost() {
+    for forgetting in [HOST, JOINER] {
+        for call in 2..=3 {
+            let story = format!("forgotten by {forgetting} in its write {call}");
+            let mut world = World::new();
+            let (_, code) = world.host(HOST);
+            let entry = world.join(JOINER, code);
+            world.nodes[forgetting].slow = true;
+            world.dial(JOINER, HOST, entry);
+            world.run();
+            for _ in 1..call {
+                world.answer_store(forgetting);
+                world.run();
+            }
+            let peer = world.nodes[1 - forgetting].key;
+            assert!(world.nodes[forgetting].engine.forget(world.now, &peer), "{story}");
+            world.nodes[forgetting].slow = false;
+            world.answer_store(forgetting);
+            world.pass(Duration::from_secs(100));
+            world.connect(HOST, JOINER);
+            world.run();
+            assert!(world.nodes.iter().all(|node| node.store.is_empty()), "{story}");
+            world.assert_both_or_neither(&story);
+        }
     }
 }
