@@ -5,4 +5,5 @@ mod attack;
 mod faults;
 mod flow;
 mod lists;
+mod table;
 mod world;
