@@ -112,6 +112,18 @@ fn a_store_that_fails_at_any_call_leaves_both_or_neither_paired() {
 }
 
 #[test]
+fn a_store_that_dies_while_a_pairing_is_undone_ends_it_once() {
+    for n in [HOST, JOINER] {
+        let mut world = World::new();
+        world.nodes[n].hook = Some(Err(HookFailed));
+        world.nodes[n].fault = Some((2, StoreFault::Dead));
+        world.pair(JOINER);
+        world.pass(Duration::from_secs(100));
+        assert_eq!(world.nodes[n].endings(), [Err(PairingFailure::Hook)], "node {n}");
+    }
+}
+
+#[test]
 fn a_store_that_fails_while_a_connection_is_lost_leaves_both_or_neither_paired() {
     for cut in 6..=FRAMES {
         for fault in [StoreFault::Unwritten, StoreFault::Written, StoreFault::Dead] {
