@@ -10,6 +10,7 @@ mod cache;
 mod discovery;
 mod hostile;
 mod lan;
+mod model;
 mod responder;
 
 pub(super) use crate::testing::base;
