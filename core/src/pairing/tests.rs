@@ -5,5 +5,6 @@ mod attack;
 mod faults;
 mod flow;
 mod lists;
+mod model;
 mod table;
 mod world;

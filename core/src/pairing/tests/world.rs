@@ -61,7 +61,7 @@ pub(super) struct Node {
 pub(super) struct Wire {
     pub(super) ends: [usize; 2],
     pub(super) alive: bool,
-    data: bool,
+    pub(super) data: bool,
     /// Nothing is delivered after so many frames, and nobody is told.
     silent_after: usize,
     queues: [VecDeque<(Bytes, bool)>; 2],
@@ -349,7 +349,7 @@ impl World {
         node.engine = engine(n as u8, 1, node.key);
     }
 
-    fn turn(&mut self, n: usize) -> bool {
+    pub(super) fn turn(&mut self, n: usize) -> bool {
         let Some(event) = self.nodes[n].engine.poll_event() else { return false };
         let now = self.now;
         match event {
@@ -390,6 +390,11 @@ impl World {
         true
     }
 
+    /// Whether the store owes an answer.
+    pub(super) fn awaits_store(&self, n: usize) -> bool {
+        !self.nodes[n].waiting_store.is_empty()
+    }
+
     /// The store answers what it was asked.
     pub(super) fn answer_store(&mut self, n: usize) {
         let node = &mut self.nodes[n];
@@ -424,32 +429,31 @@ impl World {
     }
 
     fn deliver(&mut self) -> bool {
-        for wire in 0..self.wires.len() {
-            for end in [0, 1] {
-                if self.wires[wire].delivered.len() >= self.wires[wire].silent_after {
-                    continue;
-                }
-                let Some((frame, last)) = self.wires[wire].queues[end].pop_front() else { continue };
-                let to = self.wires[wire].ends[1 - end];
-                let from = self.wires[wire].ends[end];
-                let conn = ConnId(wire as u64);
-                let data = self.wires[wire].data;
-                self.wires[wire].delivered.push((from, frame.clone()));
-                if data {
-                    self.deliver_list(to, conn, self.nodes[from].key, frame);
-                    return true;
-                }
-                self.nodes[to].engine.handle_frame(self.now, conn, &whole(frame));
-                if last {
-                    self.nodes[to].engine.handle_finished(self.now, conn);
-                }
-                if self.cut_after == Some(self.wires[wire].delivered.len()) {
-                    self.cut(wire);
-                }
-                return true;
-            }
+        (0..self.wires.len()).any(|wire| [0, 1].into_iter().any(|end| self.deliver_from(wire, end)))
+    }
+
+    /// Delivers the next frame that this end of a wire sent. Whether there was one.
+    pub(super) fn deliver_from(&mut self, wire: usize, end: usize) -> bool {
+        if self.wires[wire].delivered.len() >= self.wires[wire].silent_after {
+            return false;
         }
-        false
+        let Some((frame, last)) = self.wires[wire].queues[end].pop_front() else { return false };
+        let to = self.wires[wire].ends[1 - end];
+        let from = self.wires[wire].ends[end];
+        let conn = ConnId(wire as u64);
+        self.wires[wire].delivered.push((from, frame.clone()));
+        if self.wires[wire].data {
+            self.deliver_list(to, conn, self.nodes[from].key, frame);
+            return true;
+        }
+        self.nodes[to].engine.handle_frame(self.now, conn, &whole(frame));
+        if last {
+            self.nodes[to].engine.handle_finished(self.now, conn);
+        }
+        if self.cut_after == Some(self.wires[wire].delivered.len()) {
+            self.cut(wire);
+        }
+        true
     }
 
     fn deliver_list(&mut self, to: usize, conn: ConnId, peer: PublicKey, frame: Bytes) {
