@@ -219,10 +219,11 @@ impl Node {
     };
 
     pub(super) fn is_changing(&self, id: usize) -> bool {
-        self.writes.iter().any(|code| match Write::from_code(code) {
+        let touches = |code| match Write::from_code(code) {
             (Write::Paired, _) => true,
             (_, of) => of == id,
-        })
+        };
+        !self.writes.is_empty() && self.writes.iter().any(touches)
     }
 
     /// Whether a live session holds the id.
