@@ -54,7 +54,7 @@ impl Held {
 
 struct Model {
     held: Vec<Held>,
-    evicted: Vec<(Name, Data)>,
+    evicted: Option<(Name, Data)>,
     max: usize,
 }
 
@@ -111,7 +111,7 @@ impl Model {
         let chosen = |held: &Held| held.ends == soonest && free(&held) && !has(held);
         let at = self.held.iter().position(chosen).expect("one of those that end soonest made way");
         let held = self.held.remove(at);
-        self.evicted.push((held.name, held.data));
+        self.evicted = Some((held.name, held.data));
         true
     }
 
@@ -122,10 +122,6 @@ impl Model {
         };
         match due {
             Due::Expired(name, data) => {
-                if let Some(at) = self.evicted.iter().position(|(n, d)| n == name && d == data) {
-                    self.evicted.remove(at);
-                    return;
-                }
                 let at = of(name, data, &self.held).expect("what expires was held");
                 assert!(self.held.remove(at).ends <= now, "nothing expires before its end");
             }
@@ -153,7 +149,7 @@ impl Run {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut rng = Rng::child(&crate::rng::Seed::new(bytes), "model");
         let max = 1 + rng.below(24) as usize;
-        let model = Model { held: Vec::new(), evicted: Vec::new(), max };
+        let model = Model { held: Vec::new(), evicted: None, max };
         Self { rng, now: base(), cache: Cache::new(max), model }
     }
 
@@ -178,6 +174,7 @@ impl Run {
                 let protect = |name: &Name, _: &Data, at: &[Name]| is_dear(name, at);
                 let kept = self.cache.insert(now, &record, &mut self.rng, protect);
                 assert_eq!(self.model.insert(now, &record, &self.cache), kept, "{record:?}");
+                assert_eq!(self.cache.take_evicted(), self.model.evicted.take(), "what made way is told");
             }
             10 | 11 => {
                 let kind = record.data.kind();
@@ -208,7 +205,6 @@ impl Run {
         while let Some(due) = self.cache.poll(self.now, &mut self.rng) {
             self.model.due(self.now, &due);
         }
-        assert!(self.model.evicted.is_empty(), "what made way is told");
         let over = |held: &Held| held.ends <= self.now || held.refresh.is_some_and(|(_, to)| to <= self.now);
         assert!(!self.model.held.iter().any(over), "nothing that is due is left out");
     }
