@@ -188,6 +188,11 @@ impl Mdns {
         self.presence.forget(kind);
     }
 
+    /// Tells of every instance that is there as if it was found: somebody forgot some.
+    pub(crate) fn tell_again(&mut self) {
+        self.presence.report_again();
+    }
+
     /// Asks for one instance by its name, and keeps what is known of it fresh, until told otherwise.
     pub(crate) fn resolve(&mut self, now: Instant, kind: &ServiceType, instance: &Label) {
         let name = kind.instance(instance);

@@ -48,6 +48,8 @@ pub(crate) enum Event {
     Admit { conn: ConnId },
     /// No address for a pairing answered.
     PairingUnreachable { pairing: PairingId, failure: PairingFailure },
+    /// There is room again for peers that were announced and not kept.
+    Room,
     /// For the application.
     Tell(Tell),
 }
@@ -124,6 +126,7 @@ impl Peers {
     pub(crate) fn handle_unsighted(&mut self, id: PeerId, interface: u32) {
         let change = self.book.unsight(&id, interface);
         self.tell_change(id, change);
+        self.make_room();
     }
 
     /// The application knows an address.
@@ -173,6 +176,13 @@ impl Peers {
 
     fn tell(&mut self, event: Tell) {
         self.events.push_back(Event::Tell(event));
+    }
+
+    /// Some peer that was announced was not kept, or made way: once there is room it is asked for.
+    fn make_room(&mut self) {
+        if self.book.take_room() {
+            self.events.push_back(Event::Room);
+        }
     }
 
     fn tell_evicted(&mut self, evicted: Option<PeerId>) {

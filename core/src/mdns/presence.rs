@@ -105,6 +105,16 @@ impl Presence {
         self.drop_stale();
     }
 
+    /// Reports everything that is there again.
+    pub(super) fn report_again(&mut self) {
+        for (key, sighting) in &mut self.sightings {
+            if !sighting.views.is_empty() {
+                sighting.reported = None;
+                self.changed.insert(key.clone());
+            }
+        }
+    }
+
     /// The next difference to what was reported.
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         while let Some(key) = self.changed.pop_first() {

@@ -61,11 +61,13 @@ enum Evict {
 pub(super) struct Book {
     entries: BTreeMap<PeerId, Entry>,
     max: usize,
+    /// A peer that is announced is missing, for want of room.
+    crowded: bool,
 }
 
 impl Book {
     pub(super) fn new(max: usize) -> Self {
-        Self { entries: BTreeMap::new(), max }
+        Self { entries: BTreeMap::new(), max, crowded: false }
     }
 
     /// A peer is announced on an interface. `keep` names those that are never evicted. Where nobody can make
@@ -80,7 +82,10 @@ impl Book {
     ) -> (Change, Option<PeerId>) {
         sighting.addresses.truncate(MAX_SIGHTED);
         let (entry, evicted) = self.entry(now, id, keep, Evict::Unasked);
-        let Some(entry) = entry else { return (Change::Nothing, evicted) };
+        let Some(entry) = entry else {
+            self.crowded = true;
+            return (Change::Nothing, evicted);
+        };
         entry.seen_at = now;
         let before = entry.sightings.len();
         let old = entry.sightings.insert(interface, sighting);
@@ -107,6 +112,14 @@ impl Book {
             self.entries.remove(id);
         }
         Change::Expired
+    }
+
+    /// Whether there is room again for peers that are announced and missing. Said once; not before a quarter
+    /// is free, lest each that goes makes all others be told anew.
+    pub(super) fn take_room(&mut self) -> bool {
+        let has_room = self.crowded && self.entries.len() <= self.max - self.max.div_ceil(4);
+        self.crowded &= !has_room;
+        has_room
     }
 
     /// The application knows an address. Returns the peer that made way, if it was present.
@@ -222,6 +235,7 @@ impl Book {
             match oldest.map(|(id, entry)| (*id, !entry.sightings.is_empty())) {
                 Some((oldest, was_present)) => {
                     self.entries.remove(&oldest);
+                    self.crowded |= was_present;
                     evicted = was_present.then_some(oldest);
                 }
                 None if is_kept(&id) => {}
@@ -243,6 +257,7 @@ mod tests {
     use super::*;
     use crate::identity::Identity;
     use crate::testing::base;
+    use std::time::Duration;
 
     fn id(n: u8) -> PeerId {
         PeerId::Sha1([n; 20])
@@ -250,6 +265,18 @@ mod tests {
 
     fn sighting(address: &str) -> Sighting {
         Sighting { addresses: vec![address.parse().unwrap()], hints: Hints::default() }
+    }
+
+    #[test]
+    fn who_was_not_kept_is_asked_for_once_a_quarter_is_free() {
+        let (mut book, nobody, now) = (Book::new(4), BTreeSet::new(), base());
+        for n in 0..6 {
+            book.sight(now + Duration::from_secs(u64::from(n)), id(n), 2, sighting("192.0.2.1:1"), &nobody);
+        }
+        assert!(!book.take_room(), "it is full");
+        book.unsight(&id(5), 2);
+        assert!(book.take_room());
+        assert!(!book.take_room(), "it is said once");
     }
 
     #[test]

@@ -18,8 +18,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Multicasts of one host on one interface and of one family within [`WINDOW`].
 const MULTICASTS: u32 = 60;
 
-/// The same while somebody announces peers without end: each new one is worth a question.
-const MULTICASTS_IN_FLOOD: u32 = 200;
+/// The same while somebody announces peers without end: each new one is worth a question, and each question for
+/// all is followed by a list of hundreds that are known.
+const MULTICASTS_IN_FLOOD: u32 = 400;
 
 /// What a host said last, on one interface of one family.
 #[derive(Default)]
