@@ -5,6 +5,7 @@ use handfast_tests::fault::{Fault, Tally};
 use handfast_tests::swarm::{self, Feats, Outcome, Plan, Violation};
 use handfast_tests::trace::Detail;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -120,11 +121,11 @@ fn play_all(args: &Args) -> io::Result<bool> {
     bar.finish_and_clear();
     let mut report = report.into_inner().expect("nobody panics with the report in hand");
     report.seconds = started.elapsed().as_secs_f64();
-    let json = args.json.then(|| report.json());
+    let shrunk = report.shrink();
     let words: &mut dyn Write = if args.json { &mut io::stderr() } else { &mut io::stdout() };
-    report.tell(words)?;
-    if let Some(json) = json {
-        writeln!(io::stdout(), "{json}")?;
+    report.tell(words, &shrunk)?;
+    if args.json {
+        writeln!(io::stdout(), "{}", report.json(&shrunk))?;
     }
     Ok(report.is_clean())
 }
@@ -173,19 +174,15 @@ impl Report {
         self.played as f64 / self.seconds.max(1e-9)
     }
 
-    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn tell(&self, out: &mut dyn Write, shrunk: &[Shrunk]) -> io::Result<()> {
         for fault in Fault::ALL {
             writeln!(out, "{:>12}  {fault}", self.tally.of(fault))?;
         }
         for fault in self.silent() {
             writeln!(out, "NEVER FIRED: {fault}")?;
         }
-        let mut kinds = BTreeSet::new();
-        for (seed, violation) in &self.broken {
-            // One of each kind: what breaks often breaks for one reason.
-            if kinds.insert(violation.kind()) {
-                tell_shrunk(out, *seed, violation)?;
-            }
+        for one in shrunk {
+            one.tell(out)?;
         }
         let Feats { paired, connected, streams, bytes, .. } = self.feats;
         writeln!(
@@ -205,37 +202,66 @@ impl Report {
         writeln!(out, "{broken} broken, {silent} kinds of fault never fired")
     }
 
-    fn json(&self) -> String {
-        let faults = Fault::ALL.map(|fault| format!("\"{fault}\":{}", self.tally.of(fault))).join(",");
-        let silent: Vec<String> = self.silent().iter().map(|fault| format!("\"{fault}\"")).collect();
-        let broken: Vec<String> = self.broken.iter().map(|(seed, _)| seed.to_string()).collect();
-        format!(
-            "{{\"v\":1,\"seeds\":{},\"violations\":{},\"broken_seeds\":[{}],\"never_fired\":[{}],\
-             \"paired\":{},\"connected\":{},\"streams\":{},\"bytes\":{},\"seconds\":{:.1},\"seeds_per_s\":{:.1},\"simulated_hours\":{:.1},\"faults\":{{{faults}}}}}",
-            self.played,
-            self.broken.len(),
-            broken.join(","),
-            silent.join(","),
-            self.feats.paired,
-            self.feats.connected,
-            self.feats.streams,
-            self.feats.bytes,
-            self.seconds,
-            self.rate(),
-            self.hours(),
-        )
+    fn json(&self, shrunk: &[Shrunk]) -> Value {
+        let faults = Fault::ALL.map(|fault| (fault.to_string(), self.tally.of(fault).into()));
+        let Feats { paired, connected, streams, bytes, .. } = self.feats;
+        let one =
+            |one: &Shrunk| json!({ "seed": one.seed, "left": one.left, "broken": one.smaller.sentence });
+        json!({
+            "v": 1,
+            "seeds": self.played,
+            "violations": self.broken.len(),
+            "broken_seeds": self.broken.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(),
+            "shrunk": shrunk.iter().map(one).collect::<Vec<_>>(),
+            "never_fired": self.silent().iter().map(Fault::to_string).collect::<Vec<_>>(),
+            "paired": paired,
+            "connected": connected,
+            "streams": streams,
+            "bytes": bytes,
+            "seconds": tenth(self.seconds),
+            "seeds_per_s": tenth(self.rate()),
+            "simulated_hours": tenth(self.hours()),
+            "faults": Value::Object(faults.into_iter().collect()),
+        })
+    }
+
+    /// One world of each kind of violation, made smaller: what breaks often breaks for one reason.
+    fn shrink(&self) -> Vec<Shrunk> {
+        let mut kinds = BTreeSet::new();
+        let firsts = self.broken.iter().filter(|(_, violation)| kinds.insert(violation.kind()));
+        firsts.map(|(seed, violation)| Shrunk::new(*seed, violation)).collect()
     }
 }
 
-fn tell_shrunk(out: &mut dyn Write, seed: u64, violation: &Violation) -> io::Result<()> {
-    const COMMAND: &str = "cargo run --release -p handfast-tests --bin sim --";
-    let (gone, smaller) = swarm::shrink(&Plan::draw(seed), violation);
-    writeln!(out, "{violation}")?;
-    writeln!(out, "    {COMMAND} --seed {seed} --trace")?;
-    if gone.is_empty() {
-        return Ok(());
+fn tenth(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+/// A world in which something broke, and what can be left out of it.
+struct Shrunk {
+    seed: u64,
+    violation: Violation,
+    gone: BTreeSet<usize>,
+    left: usize,
+    smaller: Violation,
+}
+
+impl Shrunk {
+    fn new(seed: u64, violation: &Violation) -> Self {
+        let plan = Plan::draw(seed);
+        let (gone, smaller) = swarm::shrink(&plan, violation);
+        Self { seed, violation: violation.clone(), left: plan.items() - gone.len(), gone, smaller }
     }
-    let gone: Vec<String> = gone.iter().map(usize::to_string).collect();
-    writeln!(out, "  shrunk by {} items, {smaller}", gone.len())?;
-    writeln!(out, "    {COMMAND} --seed {seed} --without {} --trace", gone.join(","))
+
+    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+        const COMMAND: &str = "cargo run --release -p handfast-tests --bin sim --";
+        writeln!(out, "{}", self.violation)?;
+        writeln!(out, "    {COMMAND} --seed {} --trace", self.seed)?;
+        if self.gone.is_empty() {
+            return Ok(());
+        }
+        let gone: Vec<String> = self.gone.iter().map(usize::to_string).collect();
+        writeln!(out, "  shrunk to {} items, {}", self.left, self.smaller)?;
+        writeln!(out, "    {COMMAND} --seed {} --without {} --trace", self.seed, gone.join(","))
+    }
 }

@@ -189,7 +189,7 @@ impl Plan {
     }
 
     /// How many items can be taken away.
-    pub(super) fn items(&self) -> usize {
+    pub fn items(&self) -> usize {
         self.guests.len() + self.steps.len()
     }
 
