@@ -39,3 +39,21 @@ pub trait Stranger {
     /// It is his turn.
     fn act(&mut self, now: Instant, rng: &mut ChaCha12Rng) -> Act;
 }
+
+/// Somebody who does nothing by himself: what he sends, the test sends with
+/// [`World::misbehave`](crate::world::World::misbehave).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Puppet;
+
+impl Stranger for Puppet {
+    fn act(&mut self, _: Instant, _: &mut ChaCha12Rng) -> Act {
+        Act::default()
+    }
+}
+
+/// A function is a stranger who hears nothing: it is called whenever it is his turn.
+impl<F: FnMut(Instant, &mut ChaCha12Rng) -> Act> Stranger for F {
+    fn act(&mut self, now: Instant, rng: &mut ChaCha12Rng) -> Act {
+        self(now, rng)
+    }
+}

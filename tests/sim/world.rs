@@ -10,7 +10,7 @@ use crate::app::{App, Recorder};
 use crate::clock::Clock;
 use crate::crypto::Pool;
 use crate::fabric::{Fabric, Host, Link, Outgoing, Port, Segment};
-use crate::fault::Tally;
+use crate::fault::{Fault, Tally};
 use crate::machine::{Machine, Setup, address};
 use crate::stranger::{Misdeed, Stranger};
 use crate::trace::Trace;
@@ -47,6 +47,7 @@ pub struct World<A = Recorder> {
     crypto: Pool,
     tally: Tally,
     watch: Option<Watch>,
+    cut: Option<Cut>,
     /// Whether any stranger sees what nodes send.
     taps: bool,
     buf: Vec<u8>,
@@ -71,6 +72,7 @@ pub struct Seen<'a> {
 }
 
 type Watch = Box<dyn FnMut(&Seen<'_>)>;
+type Cut = Box<dyn FnMut(Host, &Outgoing) -> bool>;
 
 /// Who is at one place of the fabric.
 enum Place<A> {
@@ -139,6 +141,7 @@ impl<A: App> World<A> {
             crypto: Pool::default(),
             tally: Tally::default(),
             watch: None,
+            cut: None,
             taps: false,
             buf: Vec::new(),
         }
@@ -303,8 +306,46 @@ impl<A: App> World<A> {
         self.watch = Some(watch);
     }
 
+    /// Loses every datagram of a node that `cut` picks, before anything else happens to it: for a cut at exactly
+    /// the n-th datagram, or one that tells datagrams apart. Those that follow chances are a
+    /// [`Link`]'s.
+    ///
+    /// What is lost counts as [`Fault::Lost`]. It is in no trace, and neither a watcher nor the fabric sees it.
+    /// A new filter takes the place of the old one.
+    ///
+    /// ```
+    /// use handfast_core::{Config, Identity, ServiceName};
+    /// use handfast_tests::world::World;
+    /// use std::time::Duration;
+    ///
+    /// let mut world = World::seeded(1);
+    /// let config = Config::new(ServiceName::new("chat").unwrap());
+    /// let host = world.add(config, &Identity::from_entropy([1; 32]), vec![]);
+    /// let mut left = 3;
+    /// world.lose(move |from, _| {
+    ///     let is_cut = from == host && left == 0;
+    ///     left -= u32::from(left > 0);
+    ///     is_cut
+    /// });
+    /// world.run_for(Duration::from_secs(60));
+    /// let sent: u64 = world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum();
+    /// assert_eq!(sent, 3);
+    /// ```
+    pub fn lose(&mut self, cut: impl FnMut(Host, &Outgoing) -> bool + 'static) {
+        self.cut = Some(Box::new(cut));
+    }
+
+    /// Ends [`World::lose`].
+    pub fn lose_nothing(&mut self) {
+        self.cut = None;
+    }
+
     /// Sends what a node wants sent.
     fn send(&mut self, host: Host, out: Outgoing) {
+        if self.cut.as_mut().is_some_and(|cut| cut(host, &out)) {
+            self.tally.fired(Fault::Lost);
+            return;
+        }
         let (now, at, to) = (self.now, self.elapsed(), out.destination);
         let (interface, payload) = (out.interface, out.payload.clone());
         let copy = self.taps.then(|| out.clone());
@@ -325,7 +366,13 @@ impl<A: App> World<A> {
         }
     }
 
-    fn misbehave(&mut self, host: Host, misdeed: Misdeed) {
+    /// Lets a stranger send something, whether it is his turn or not. It counts as the fault that it names.
+    ///
+    /// # Panics
+    /// Where the host is no stranger.
+    pub fn misbehave(&mut self, host: Host, misdeed: Misdeed) {
+        assert!(matches!(self.places[host.0], Place::Stranger(_)), "only strangers misbehave");
+        self.tally.fired(misdeed.fault);
         let (now, at, to) = (self.now, self.elapsed(), misdeed.out.destination);
         let payload = misdeed.out.payload.clone();
         let sent = match misdeed.as_if_from {

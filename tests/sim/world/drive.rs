@@ -118,7 +118,6 @@ impl<A: App> World<A> {
         let Place::Stranger(stranger) = &mut self.places[host.0] else { return };
         let act = stranger.act(now, &mut self.rng);
         for misdeed in act.sends {
-            self.tally.fired(misdeed.fault);
             self.misbehave(host, misdeed);
         }
         if let Some(after) = act.again {
