@@ -11,15 +11,10 @@ use rustls::crypto::{ActiveKeyExchange, GetRandomFailed, SecureRandom, SharedSec
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// The provider of *ring*, with random bytes and X25519 keys that follow from `seed`.
+/// Providers as *ring*'s, with random bytes and X25519 keys that follow from a seed.
 ///
-/// rustls wants both to live for ever, so each call leaks about 400 bytes. Where there are many, take a
-/// [`Pool`].
-pub fn seeded(seed: u64) -> Crypto {
-    Source::new().provider(seed)
-}
-
-/// Providers as [`seeded`] makes them, which later pools use again once this one is dropped.
+/// rustls wants both to live for ever, about 400 bytes a provider: what a pool that is dropped leaves behind,
+/// later pools use again.
 #[derive(Default)]
 pub struct Pool(Vec<&'static Source>);
 

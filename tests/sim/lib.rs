@@ -32,7 +32,6 @@ pub mod fault;
 pub mod faulty;
 pub mod forge;
 pub mod machine;
-pub mod net;
 pub mod paired;
 pub mod store;
 pub mod stranger;

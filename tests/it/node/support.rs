@@ -2,9 +2,11 @@
 
 use handfast_core::store::{PairRecord, PairSecret, PairState, Role};
 use handfast_core::{Config, ConnId, Event, Identity, PairId, PeerId, PeerIdKind, ServiceName};
-use handfast_tests::net::{Host, Net};
+use handfast_tests::fabric::Host;
 pub(crate) use handfast_tests::paired::identity;
-use std::time::{Duration, Instant};
+use handfast_tests::trace::Detail;
+use handfast_tests::world::World;
+use std::time::Duration;
 
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
@@ -24,34 +26,53 @@ pub(crate) fn record(own: &Identity, peer: &Identity, role: Role) -> PairRecord 
     PairRecord::new(pair_id, role, peer.public_key(), own.public_key(), secret, PairState::Paired)
 }
 
-/// Two hosts that are paired with each other.
-pub(crate) fn pair_of_hosts(seed: u64) -> (Net, Host, Host) {
-    let mut net = Net::new(Instant::now());
-    let (a, b) = (identity(1), identity(2));
-    let host_a = net.add(config(), &a, seed, vec![record(&a, &b, Role::Host)]);
-    let host_b = net.add(config(), &b, seed + 1, vec![record(&b, &a, Role::Joiner)]);
-    (net, host_a, host_b)
+/// An empty world that keeps every datagram.
+pub(crate) fn new_world(seed: u64) -> World {
+    let mut world = World::seeded(seed);
+    world.trace.keep(Detail::Datagrams);
+    world
 }
 
-/// Dials from `a` (identity 1) to `b` (identity 2) by address and waits until both see it.
-pub(crate) fn connect(net: &mut Net, a: Host, b: Host) -> (ConnId, ConnId) {
-    let (to, peer) = (net.address(b), name(&identity(2)));
-    net.tell(a, |node, now| {
+/// Adds a host to the LAN, and gives its store the time to load.
+pub(crate) fn add(world: &mut World, config: Config, own: &Identity, records: Vec<PairRecord>) -> Host {
+    let host = world.add(config, own, records);
+    world.run_for(Duration::ZERO);
+    host
+}
+
+/// Two hosts that are paired with each other.
+pub(crate) fn pair_of_hosts(seed: u64) -> (World, Host, Host) {
+    let mut world = new_world(seed);
+    let (a, b) = (identity(1), identity(2));
+    let host_a = add(&mut world, config(), &a, vec![record(&a, &b, Role::Host)]);
+    let host_b = add(&mut world, config(), &b, vec![record(&b, &a, Role::Joiner)]);
+    (world, host_a, host_b)
+}
+
+/// Tells a host where a peer is, truly or not, and to connect to it.
+pub(crate) fn dial(world: &mut World, (from, peer): (Host, &Identity), to: Host) {
+    let (to, peer) = (world.address(to), name(peer));
+    world.tell(from, |node, now| {
         node.peers().add_address(now, peer, to);
         node.connect(now, peer).unwrap();
     });
-    assert!(net.run_until(SOON, |net| conn(net, a).is_some() && conn(net, b).is_some()));
-    (conn(net, a).unwrap(), conn(net, b).unwrap())
+}
+
+/// Dials from `a` (identity 1) to `b` (identity 2) by address and waits until both see it.
+pub(crate) fn connect(world: &mut World, a: Host, b: Host) -> (ConnId, ConnId) {
+    dial(world, (a, &identity(2)), b);
+    assert!(world.run_until(SOON, |world| conn(world, a).is_some() && conn(world, b).is_some()));
+    (conn(world, a).unwrap(), conn(world, b).unwrap())
 }
 
 /// The connection that a host was last told of.
-pub(crate) fn conn(net: &Net, host: Host) -> Option<ConnId> {
-    net.hosts[host.0].events.iter().rev().find_map(|event| match event {
+pub(crate) fn conn(world: &World, host: Host) -> Option<ConnId> {
+    world[host].app.events.iter().rev().find_map(|event| match event {
         Event::PeerConnected(peer) => Some(peer.conn),
         _ => None,
     })
 }
 
-pub(crate) fn told(net: &Net, host: Host, what: impl Fn(&Event) -> bool) -> bool {
-    net.hosts[host.0].events.iter().any(what)
+pub(crate) fn told(world: &World, host: Host, what: impl Fn(&Event) -> bool) -> bool {
+    world[host].app.events.iter().any(what)
 }
