@@ -40,7 +40,8 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Calls [`App::timer`] with `key` after this time, unless the node crashes before.
+    /// Calls [`App::timer`] with `key` after this time, unless the node crashes before. It stands still while the
+    /// host sleeps.
     pub fn set_timer(&mut self, after: Duration, key: u64) {
         self.timers.push((after, key));
     }
@@ -51,25 +52,32 @@ impl Context<'_> {
     }
 }
 
-/// An application on top of a node. What it holds is durable: it outlives the crashes of its node.
+/// An application on top of a node. What it holds is durable: it outlives the crashes of its node, and forgets in
+/// [`App::crashed`] what its host keeps in memory alone.
+///
+/// Whatever it does with its node takes effect once the call returns. Every method may be left out: an application
+/// that has nothing to say to something does nothing about it.
 ///
 /// A panic in [`App::paired`] is taken as the drivers take it: the hook failed. Any other panic ends the
 /// simulation.
 pub trait App {
     /// Its node began, for the first time or again.
     fn started(&mut self, _cx: &mut Context<'_>) {}
-    /// Its node is gone without a word: connections and streams with it.
+    /// Its node is gone without a word: connections, streams and timers with it.
     fn crashed(&mut self) {}
     /// Something happened.
-    fn event(&mut self, cx: &mut Context<'_>, event: Event);
+    fn event(&mut self, _cx: &mut Context<'_>, _event: Event) {}
     /// A stream moved.
-    fn ready(&mut self, cx: &mut Context<'_>, ready: Ready);
-    /// A peer that shows a code wants to be joined. Answer with [`Node::answer`], now or later.
-    fn request(&mut self, cx: &mut Context<'_>, token: PairingRequestToken, request: PairingRequest);
-    /// Save this peer.
-    fn paired(&mut self, cx: &mut Context<'_>, peer: &PairedPeer) -> Hook;
-    /// Undo that.
-    fn rollback(&mut self, cx: &mut Context<'_>, pair_id: PairId);
+    fn ready(&mut self, _cx: &mut Context<'_>, _ready: Ready) {}
+    /// A peer that shows a code wants to be joined. Answer with [`Node::answer`], now or later; who never does lets
+    /// it time out.
+    fn request(&mut self, _cx: &mut Context<'_>, _token: PairingRequestToken, _request: PairingRequest) {}
+    /// Save this peer. How that ends is the answer.
+    fn paired(&mut self, _cx: &mut Context<'_>, _peer: &PairedPeer) -> Hook {
+        Hook::Succeed
+    }
+    /// Undo that, if it had any effect.
+    fn rollback(&mut self, _cx: &mut Context<'_>, _pair_id: PairId) {}
     /// A timer of its own is due.
     fn timer(&mut self, _cx: &mut Context<'_>, _key: u64) {}
 }

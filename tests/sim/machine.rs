@@ -91,8 +91,8 @@ pub struct Machine<A> {
     /// When its node wants to be told the time, on the world's clock.
     pub(crate) wake_at: Option<Instant>,
     pub(crate) asleep: Option<Instant>,
-    /// What came due while it slept.
-    pub(crate) put_off: Vec<Due>,
+    /// What came due while it slept, and when.
+    pub(crate) put_off: Vec<(Instant, Due)>,
     /// How often its node was told one and the same time.
     pub(crate) turns: Turns,
 }
@@ -150,6 +150,11 @@ impl<A> Machine<A> {
     /// Whether its node runs.
     pub fn is_up(&self) -> bool {
         self.node.is_some()
+    }
+
+    /// How many hooks were asked to save a peer and have neither answered nor been rolled back.
+    pub fn hooks_pending(&self) -> usize {
+        self.hooks.len()
     }
 
     /// Whether it sleeps.

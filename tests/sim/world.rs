@@ -3,16 +3,20 @@
 //! Nothing here reads a clock. Time moves to the next thing that is due, and everything follows from one
 //! seed: the same seed and the same calls give the same datagrams.
 
+mod asks;
 mod drive;
 mod faults;
+mod wire;
+
+pub use wire::Seen;
 
 use crate::app::{App, Recorder};
 use crate::clock::Clock;
 use crate::crypto::Pool;
-use crate::fabric::{Fabric, Host, Link, Outgoing, Port, Segment};
-use crate::fault::{Fault, Tally};
+use crate::fabric::{Fabric, Host, Link, Port, Segment};
+use crate::fault::Tally;
 use crate::machine::{Machine, Setup, address};
-use crate::stranger::{Misdeed, Stranger};
+use crate::stranger::Stranger;
 use crate::trace::Trace;
 use handfast_core::ask::Answer;
 use handfast_core::store::PairRecord;
@@ -46,33 +50,12 @@ pub struct World<A = Recorder> {
     rng: ChaCha12Rng,
     crypto: Pool,
     tally: Tally,
-    watch: Option<Watch>,
-    cut: Option<Cut>,
+    watch: Option<wire::Watch>,
+    cut: Option<wire::Cut>,
     /// Whether any stranger sees what nodes send.
     taps: bool,
     buf: Vec<u8>,
 }
-
-/// One datagram that a node sent.
-pub struct Seen<'a> {
-    /// How long after the beginning of the world.
-    pub at: Duration,
-    /// Whose node.
-    pub host: Host,
-    /// How often the host's node, or its interfaces, began anew.
-    pub changes: u64,
-    /// The interface that its socket is bound to, if it is to one.
-    pub interface: Option<u32>,
-    /// From where.
-    pub source: SocketAddr,
-    /// To where.
-    pub destination: SocketAddr,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-}
-
-type Watch = Box<dyn FnMut(&Seen<'_>)>;
-type Cut = Box<dyn FnMut(Host, &Outgoing) -> bool>;
 
 /// Who is at one place of the fabric.
 enum Place<A> {
@@ -299,89 +282,6 @@ impl<A: App> World<A> {
     fn schedule(&mut self, at: Instant, due: Due) {
         self.sequence += 1;
         self.due.insert((at, self.sequence), due);
-    }
-
-    /// Lets somebody see every datagram that a node sends.
-    pub fn watch(&mut self, watch: Watch) {
-        self.watch = Some(watch);
-    }
-
-    /// Loses every datagram of a node that `cut` picks, before anything else happens to it: for a cut at exactly
-    /// the n-th datagram, or one that tells datagrams apart. Those that follow chances are a
-    /// [`Link`]'s.
-    ///
-    /// What is lost counts as [`Fault::Lost`]. It is in no trace, and neither a watcher nor the fabric sees it.
-    /// A new filter takes the place of the old one.
-    ///
-    /// ```
-    /// use handfast_core::{Config, Identity, ServiceName};
-    /// use handfast_tests::world::World;
-    /// use std::time::Duration;
-    ///
-    /// let mut world = World::seeded(1);
-    /// let config = Config::new(ServiceName::new("chat").unwrap());
-    /// let host = world.add(config, &Identity::from_entropy([1; 32]), vec![]);
-    /// let mut left = 3;
-    /// world.lose(move |from, _| {
-    ///     let is_cut = from == host && left == 0;
-    ///     left -= u32::from(left > 0);
-    ///     is_cut
-    /// });
-    /// world.run_for(Duration::from_secs(60));
-    /// let sent: u64 = world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum();
-    /// assert_eq!(sent, 3);
-    /// ```
-    pub fn lose(&mut self, cut: impl FnMut(Host, &Outgoing) -> bool + 'static) {
-        self.cut = Some(Box::new(cut));
-    }
-
-    /// Ends [`World::lose`].
-    pub fn lose_nothing(&mut self) {
-        self.cut = None;
-    }
-
-    /// Sends what a node wants sent.
-    fn send(&mut self, host: Host, out: Outgoing) {
-        if self.cut.as_mut().is_some_and(|cut| cut(host, &out)) {
-            self.tally.fired(Fault::Lost);
-            return;
-        }
-        let (now, at, to) = (self.now, self.elapsed(), out.destination);
-        let (interface, payload) = (out.interface, out.payload.clone());
-        let copy = self.taps.then(|| out.clone());
-        let Ok(source) = self.fabric.send(now, host, out) else { return };
-        self.trace.sent(at, (host, self.places[host.0].name()), [source, to], &payload);
-        let changes = self[host].changes;
-        if let Some(watch) = &mut self.watch {
-            watch(&Seen { at, host, changes, interface, source, destination: to, bytes: &payload });
-        }
-        let Some(mut copy) = copy else { return };
-        copy.source_ip = Some(source.ip());
-        for place in &mut self.places {
-            if let Place::Stranger(stranger) = place
-                && stranger.taps()
-            {
-                stranger.overheard(now, host, &copy);
-            }
-        }
-    }
-
-    /// Lets a stranger send something, whether it is his turn or not. It counts as the fault that it names.
-    ///
-    /// # Panics
-    /// Where the host is no stranger.
-    pub fn misbehave(&mut self, host: Host, misdeed: Misdeed) {
-        assert!(matches!(self.places[host.0], Place::Stranger(_)), "only strangers misbehave");
-        self.tally.fired(misdeed.fault);
-        let (now, at, to) = (self.now, self.elapsed(), misdeed.out.destination);
-        let payload = misdeed.out.payload.clone();
-        let sent = match misdeed.as_if_from {
-            Some(source) => self.fabric.forge(now, host, source, misdeed.out),
-            None => self.fabric.send(now, host, misdeed.out),
-        };
-        if let Ok(source) = sent {
-            self.trace.sent(at, (host, self.places[host.0].name()), [source, to], &payload);
-        }
     }
 }
 

@@ -32,6 +32,21 @@ pub struct Outgoing {
     pub payload: Bytes,
 }
 
+impl Outgoing {
+    /// A datagram whose way and source address the network chooses, and that must not be fragmented.
+    pub fn new(source_port: u16, destination: SocketAddr, payload: impl Into<Bytes>) -> Self {
+        Self {
+            interface: None,
+            source_ip: None,
+            source_port,
+            destination,
+            ecn: None,
+            may_fragment: false,
+            payload: payload.into(),
+        }
+    }
+}
+
 /// A datagram that reached a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {

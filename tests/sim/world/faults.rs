@@ -62,6 +62,7 @@ impl<A: App> World<A> {
         let Some(since) = self[host].asleep.take() else { return };
         let slept = self.now - since;
         self.narrate(Some(host), format_args!("wakes after {slept:?}"));
+        self.put_back(host, slept);
         self[host].clock.stand(slept);
         let now = self.host_now(host);
         let machine = &mut self[host];
@@ -70,8 +71,15 @@ impl<A: App> World<A> {
             machine.tell_interfaces(now);
             self.settle(host);
         }
-        for due in std::mem::take(&mut self[host].put_off) {
-            self.schedule(self.now, due);
+    }
+
+    /// What was due to a host that slept is due as much later as it slept: its timers stood still.
+    fn put_back(&mut self, host: Host, slept: Duration) {
+        let missed = std::mem::take(&mut self[host].put_off);
+        let ahead: Vec<_> = self.due.extract_if(.., |_, due| due.host() == Some(host)).collect();
+        let ahead = ahead.into_iter().map(|((at, _), due)| (at, due));
+        for (at, due) in missed.into_iter().chain(ahead) {
+            self.schedule(at + slept, due);
         }
     }
 
