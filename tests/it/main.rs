@@ -7,3 +7,4 @@ mod driver;
 mod fuzz;
 mod node;
 mod tidy;
+mod world;

@@ -6,4 +6,4 @@ mod discovery;
 mod forgery;
 mod pairing;
 mod streams;
-mod support;
+pub(crate) mod support;

@@ -2,12 +2,13 @@
 //! on any thread.
 
 use super::support::*;
+use crate::world::eventful;
 use handfast_core::Direction;
 use handfast_tests::swarm::{self, Plan};
 use handfast_tests::trace::Detail;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{env, fs, iter, process, thread};
+use std::{env, fs, process, thread};
 
 /// Worlds of the swarm: whatever it draws.
 const SEEDS: std::ops::Range<u64> = 0..4;
@@ -35,8 +36,14 @@ fn wild(seed: u64) -> String {
     format!("{seed} {} {:?} {:?}", outcome.digest, outcome.simulated, outcome.tally)
 }
 
+/// A world in which every kind of fault fires, as its digest.
+fn eventful(seed: u64) -> String {
+    let world = eventful::play(seed);
+    format!("{} {:?} {:?}", world.trace.digest(), world.elapsed(), world.tally())
+}
+
 fn everything() -> String {
-    iter::once(calm(7)).chain(SEEDS.map(wild)).collect::<Vec<String>>().join("\n")
+    [calm(7), eventful(7)].into_iter().chain(SEEDS.map(wild)).collect::<Vec<String>>().join("\n")
 }
 
 #[test]
@@ -47,6 +54,7 @@ fn the_same_seed_gives_the_same_trace_twice_in_one_process() {
 #[test]
 fn another_seed_gives_another_trace() {
     assert_ne!(calm(7), calm(8));
+    assert_ne!(eventful(7), eventful(8));
     let digest = |seed| swarm::play(&Plan::draw(seed), Detail::Digest).digest;
     assert_ne!(digest(1), digest(2));
 }

@@ -1,7 +1,6 @@
 //! What somebody on the path may forge, and that it changes nothing that lasts.
 
 use super::support::*;
-use bytes::Bytes;
 use handfast_core::Event;
 use handfast_tests::fabric::{Outgoing, Port};
 use handfast_tests::fault::Fault;
@@ -22,15 +21,7 @@ fn a_forged_initial_that_carries_an_application_close_changes_no_record() {
         let flight = world.trace.sent.iter().find_map(|sent| FirstFlight::read(&sent.bytes)).unwrap();
         let records = world[a].store.records.clone();
         let (from, to) = (world.address(b), world.address(a));
-        let out = Outgoing {
-            interface: None,
-            source_ip: None,
-            source_port: from.port(),
-            destination: to,
-            ecn: None,
-            may_fragment: false,
-            payload: Bytes::from(flight.forged_close(code)),
-        };
+        let out = Outgoing::new(from.port(), to, flight.forged_close(code));
         world.misbehave(mallory, Misdeed { fault: Fault::Forged, as_if_from: Some(from), out });
         world.run_for(SOON);
         // The forgery does end the dial: that is why no close code may mean anything.
