@@ -1,5 +1,6 @@
 //! What goes wrong in a world that is not the network: each kind of fault, and its effect.
 
+mod application;
 pub(crate) mod eventful;
 mod every_kind;
 mod hooks;

@@ -46,6 +46,18 @@ impl Context<'_> {
         self.timers.push((after, key));
     }
 
+    /// Dials every paired peer that is not connected, wherever discovery saw it. Whether that comes to anything,
+    /// events tell; who is being dialled already is not dialled again.
+    pub fn connect_all(&mut self) {
+        let connected = self.node.peers().connected();
+        for peer in self.node.peers().paired() {
+            if !connected.iter().any(|there| there.key == peer.key) {
+                // Who was not found yet has no address: the next call may know one.
+                let _ = self.node.connect(self.now, peer.id);
+            }
+        }
+    }
+
     /// Adds a line to the world's story.
     pub fn tell(&mut self, what: fmt::Arguments<'_>) {
         self.notes.push(what.to_string());

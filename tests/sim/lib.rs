@@ -32,6 +32,7 @@ pub mod fault;
 pub mod faulty;
 pub mod forge;
 pub mod machine;
+pub mod mail;
 pub mod paired;
 pub mod store;
 pub mod stranger;
