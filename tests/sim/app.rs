@@ -2,6 +2,41 @@
 //!
 //! Implement [`App`] for a state machine of your own to simulate your application: it is told what its node
 //! says, may use the node at once, and sets timers in virtual time.
+//!
+//! ```
+//! use handfast_core::{Config, ServiceName};
+//! use handfast_tests::app::{App, Context};
+//! use handfast_tests::paired::identity;
+//! use handfast_tests::world::World;
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! /// Looks around once a minute.
+//! #[derive(Default)]
+//! struct Lookout {
+//!     most: usize,
+//! }
+//!
+//! impl App for Lookout {
+//!     fn started(&mut self, cx: &mut Context<'_>) {
+//!         cx.set_timer(Duration::from_secs(60), 0);
+//!     }
+//!
+//!     fn timer(&mut self, cx: &mut Context<'_>, _: u64) {
+//!         self.most = self.most.max(cx.node.peers().discovered().len());
+//!         cx.tell(format_args!("sees at most {}", self.most));
+//!         cx.set_timer(Duration::from_secs(60), 0);
+//!     }
+//! }
+//!
+//! let mut world = World::<Lookout>::seeded(7);
+//! let config = Config::new(ServiceName::new("chat").unwrap());
+//! let hosts = [1, 2, 3].map(|number| {
+//!     world.add_with(config.clone(), Arc::new(identity(number)), vec![], Lookout::default())
+//! });
+//! world.run_for(Duration::from_secs(61));
+//! assert!(hosts.iter().all(|host| world[*host].app.most == 2));
+//! ```
 
 use handfast_core::ask::{PairingRequest, PairingRequestToken};
 use handfast_core::store::PairRecord;

@@ -1,4 +1,33 @@
 //! Those who have no node and play by no rules.
+//!
+//! A stranger is plugged in by [`World::invite`](crate::world::World::invite). From then on he hears what reaches him,
+//! and acts: at once, and then whenever he said that he would. A function that acts is a stranger too:
+//!
+//! ```
+//! use handfast_core::{Config, ServiceName};
+//! use handfast_tests::fabric::{Outgoing, Port};
+//! use handfast_tests::fault::Fault;
+//! use handfast_tests::machine::address;
+//! use handfast_tests::paired::identity;
+//! use handfast_tests::stranger::{Act, Misdeed};
+//! use handfast_tests::world::World;
+//! use rand_chacha::ChaCha12Rng;
+//! use std::time::{Duration, Instant};
+//!
+//! let mut world = World::seeded(7);
+//! let host = world.add(Config::new(ServiceName::new("chat").unwrap()), &identity(1), vec![]);
+//! let (lan, victim) = (world.lan(), world.address(host));
+//! // Ten datagrams of nothing each 100 ms, in the name of somebody else.
+//! let flood = move |_: Instant, _: &mut ChaCha12Rng| {
+//!     let as_if_from = Some("10.0.0.77:40000".parse().unwrap());
+//!     let one = || Misdeed { fault: Fault::Flooded, as_if_from, out: Outgoing::new(40_000, victim, vec![0; 1_200]) };
+//!     Act { sends: (0..10).map(|_| one()).collect(), again: Some(Duration::from_millis(100)) }
+//! };
+//! let port = Port { interface: 1, segment: lan, addresses: vec![address("10.0.9.9/16")] };
+//! let mallory = world.invite(&[port], Box::new(flood));
+//! world.run_for(Duration::from_secs(1));
+//! assert_eq!(world.tally().of(Fault::Flooded), world.fabric.sent(mallory, lan).datagrams);
+//! ```
 
 use crate::fabric::{Arrival, Host, Outgoing};
 use crate::fault::Fault;

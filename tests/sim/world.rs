@@ -2,6 +2,10 @@
 //!
 //! Nothing here reads a clock. Time moves to the next thing that is due, and everything follows from one
 //! seed: the same seed and the same calls give the same datagrams.
+//!
+//! At one moment, datagrams arrive first, in the order in which they were sent; then stores, hooks and applications'
+//! timers have their turn; then the nodes' timers. A node that is told one and the same moment again and again, or
+//! that wants more and more done at once, ends the simulation with a panic: no node busy-loops.
 
 mod asks;
 mod drive;

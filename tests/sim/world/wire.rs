@@ -37,7 +37,7 @@ impl<A: App> World<A> {
 
     /// Loses every datagram of a node that `cut` picks, before anything else happens to it: for a cut at exactly
     /// the n-th datagram, or one that tells datagrams apart. Those that follow chances are a
-    /// [`Link`]'s.
+    /// [`Link`](crate::fabric::Link)'s.
     ///
     /// What is lost counts as [`Fault::Lost`]. It is in no trace, and neither a watcher nor the fabric sees it.
     /// A new filter takes the place of the old one.
@@ -50,6 +50,8 @@ impl<A: App> World<A> {
     /// let mut world = World::seeded(1);
     /// let config = Config::new(ServiceName::new("chat").unwrap());
     /// let host = world.add(config, &Identity::from_entropy([1; 32]), vec![]);
+    /// let sent = |world: &World| -> u64 { world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum() };
+    /// let before = sent(&world);
     /// let mut left = 3;
     /// world.lose(move |from, _| {
     ///     let is_cut = from == host && left == 0;
@@ -57,8 +59,7 @@ impl<A: App> World<A> {
     ///     is_cut
     /// });
     /// world.run_for(Duration::from_secs(60));
-    /// let sent: u64 = world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum();
-    /// assert_eq!(sent, 3);
+    /// assert_eq!(sent(&world), before + 3);
     /// ```
     pub fn lose(&mut self, cut: impl FnMut(Host, &Outgoing) -> bool + 'static) {
         self.cut = Some(Box::new(cut));
