@@ -44,6 +44,14 @@ struct Entry {
     wakes: Instant,
 }
 
+impl Entry {
+    /// What is left of its time, where that is at least half of it. RFC 6762 §7.1.
+    fn half_left(&self, now: Instant) -> Option<Duration> {
+        let left = self.ends.saturating_duration_since(now);
+        (left * 2 >= self.ttl.duration() && !left.is_zero()).then_some(left)
+    }
+}
+
 /// Something that time brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -137,10 +145,15 @@ impl Cache {
     pub(super) fn known(&self, now: Instant, name: &Name, kind: Type) -> impl Iterator<Item = (&Data, Ttl)> {
         self.set(name, kind).filter_map(move |id| {
             let entry = &self.entries[id];
-            let left = entry.ends.saturating_duration_since(now);
-            let enough = left * 2 >= entry.ttl.duration() && !left.is_zero();
-            enough.then(|| (&entry.data, Ttl(u32::try_from(left.as_secs()).unwrap_or(u32::MAX))))
+            let left = entry.half_left(now)?;
+            Some((&entry.data, Ttl(u32::try_from(left.as_secs()).unwrap_or(u32::MAX))))
         })
+    }
+
+    /// Whether a record is among what we [know](Self::known). Never walks the records of its name, of which there
+    /// may be thousands.
+    pub(super) fn knows(&self, now: Instant, record: &Record) -> bool {
+        self.find(record).0.is_some_and(|id| self.entries[id].half_left(now).is_some())
     }
 
     /// The instances whose SRV record names `host`.

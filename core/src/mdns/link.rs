@@ -252,10 +252,10 @@ impl LinkState {
     /// Whether a query of ours would hold every known answer of that question. RFC 6762 §7.3.
     fn knows_all(&self, now: Instant, question: &Question, known: &[Record]) -> bool {
         self.queries.is_asking(&question.name, question.kind)
-            && known.iter().filter(|record| record.name == question.name).all(|record| {
-                let mut ours = self.cache.known(now, &question.name, record.data.kind());
-                ours.any(|(data, _)| *data == record.data)
-            })
+            && known
+                .iter()
+                .filter(|record| record.name == question.name)
+                .all(|record| self.cache.knows(now, record))
     }
 
     /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.

@@ -187,3 +187,25 @@ fn one_name_has_sixteen_addresses_at_most() {
     let kept = (0..100).filter(|n| bench.insert(Duration::ZERO, &address(1, *n, 100)) == Kept::New).count();
     assert_eq!(kept, 16);
 }
+
+#[test]
+fn a_record_is_known_for_half_of_its_time_whether_it_is_looked_up_or_listed() {
+    let pointer = |n: u32| {
+        let data = Data::Ptr(host(n));
+        Record { name: host(0), ttl: Ttl(100), share: Share::Shared, data }
+    };
+    let mut bench = Bench::new(9);
+    let records = [address(1, 1, 100), address(1, 2, 100), pointer(1), pointer(2)];
+    for record in &records {
+        bench.insert(Duration::ZERO, record);
+    }
+    for (at, known) in [(0, true), (50, true), (51, false), (100, false)] {
+        let now = bench.start + secs(at);
+        for record in &records {
+            let mut listed = bench.cache.known(now, &record.name, record.data.kind());
+            assert_eq!(listed.any(|(data, _)| *data == record.data), known, "listed after {at} s");
+            assert_eq!(bench.cache.knows(now, record), known, "looked up after {at} s");
+        }
+        assert!(!bench.cache.knows(now, &pointer(3)) && !bench.cache.knows(now, &address(1, 3, 100)));
+    }
+}
