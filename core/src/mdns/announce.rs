@@ -171,6 +171,11 @@ pub(super) struct Owned {
 }
 
 impl Owned {
+    /// Whether a record is one of ours, whatever its time.
+    pub(super) fn says(&self, record: &Record) -> bool {
+        self.sets.iter().any(|set| set.name == record.name && set.data.contains(&record.data))
+    }
+
     /// Publishes exactly `services`, on an interface with these addresses: what is new or changed is
     /// announced, what is gone gets a goodbye.
     pub(super) fn publish<'a>(

@@ -154,12 +154,20 @@ impl LinkState {
         }
     }
 
-    pub(super) fn handle_query(&mut self, turn: &mut Turn<'_>, from: SocketAddr, asker: Asker, query: Query) {
+    pub(super) fn handle_query(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: SocketAddr,
+        asker: Asker,
+        mut query: Query,
+    ) {
         for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
             if self.knows_all(turn.now, question, &query.known) {
                 self.queries.on_foreign(turn.now, &question.name, question.kind);
             }
         }
+        // What he knows of others saves us no answer, and on a large LAN it is nearly all.
+        query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
             self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::No), turn.rng);
         }
