@@ -5,7 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to say")]
 
-use handfast_core::store::PairRecord;
 use handfast_core::{Config, Event, Identity, ServiceName};
 use handfast_tests::app::{App, Context};
 use handfast_tests::world::World;
@@ -21,6 +20,9 @@ const SIZES: [usize; 4] = [2, 10, 100, 1_000];
 
 /// Within what time of the world everybody must see everybody.
 const CONVERGED: Duration = Duration::from_secs(600);
+
+/// After so long everybody has said what there is to say to begin with.
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// Idle time to play for each size: an hour for ten nodes, and less the more there are.
 fn idle_time(nodes: usize) -> Duration {
@@ -44,21 +46,48 @@ impl App for Counter {
     }
 }
 
-/// What one size came to. Times are real where they are not said to be the world's.
+/// What one part of a measurement came to.
 struct Figures {
-    /// Of the world.
-    converged_after: Duration,
-    converged_in: Duration,
+    /// How much time passed in the world.
+    simulated: Duration,
+    /// How much passed outside.
+    real: Duration,
     datagrams: u64,
-    idle: Duration,
-    idle_in: Duration,
-    idle_datagrams: u64,
 }
 
-impl Figures {
-    /// Seconds of an idle world in a real second.
-    fn speed(&self) -> f64 {
-        self.idle.as_secs_f64() / self.idle_in.as_secs_f64()
+/// A world of so many nodes.
+struct Lan {
+    world: World<Counter>,
+    seen: Rc<Cell<usize>>,
+    all: usize,
+}
+
+impl Lan {
+    fn new(nodes: usize) -> Self {
+        let seen = Rc::new(Cell::new(0));
+        let mut world = World::seeded(1);
+        for number in 0..nodes {
+            world.add_with(config(nodes), identity(number), vec![], Counter(Rc::clone(&seen)));
+        }
+        Self { world, seen, all: nodes * (nodes - 1) }
+    }
+
+    fn measure(&mut self, play: impl FnOnce(&mut Self)) -> Figures {
+        let sent = |lan: &Self| lan.world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum::<u64>();
+        let (before, began, started) = (sent(self), self.world.elapsed(), Instant::now());
+        play(self);
+        let (real, simulated) = (started.elapsed(), self.world.elapsed() - began);
+        Figures { simulated, real, datagrams: sent(self) - before }
+    }
+
+    fn converge(&mut self) {
+        let (seen, all) = (Rc::clone(&self.seen), self.all);
+        assert!(self.world.run_until(CONVERGED, |_| seen.get() == all), "{} of {all} sightings", seen.get());
+    }
+
+    fn idle(&mut self, time: Duration) {
+        self.world.run_for(time);
+        assert_eq!(self.seen.get(), self.all, "an idle LAN loses nobody");
     }
 }
 
@@ -76,34 +105,6 @@ fn identity(number: usize) -> Arc<Identity> {
     Arc::new(Identity::from_entropy(entropy))
 }
 
-fn measure(nodes: usize) -> Figures {
-    let seen = Rc::new(Cell::new(0));
-    let mut world = World::seeded(1);
-    for number in 0..nodes {
-        let records: Vec<PairRecord> = vec![];
-        world.add_with(config(nodes), identity(number), records, Counter(Rc::clone(&seen)));
-    }
-    let datagrams =
-        |world: &World<Counter>| world.fabric.all_sent().map(|(.., sent)| sent.datagrams).sum::<u64>();
-    let started = Instant::now();
-    let all = nodes * (nodes - 1);
-    assert!(world.run_until(CONVERGED, |_| seen.get() == all), "{} of {all} sightings", seen.get());
-    let (converged_after, converged_in, sent) = (world.elapsed(), started.elapsed(), datagrams(&world));
-    // Until what they have to say to begin with is said.
-    world.run_for(Duration::from_secs(30));
-    let (before, started, idle) = (datagrams(&world), Instant::now(), idle_time(nodes));
-    world.run_for(idle);
-    assert_eq!(seen.get(), all, "an idle LAN loses nobody");
-    Figures {
-        converged_after,
-        converged_in,
-        datagrams: sent,
-        idle,
-        idle_in: started.elapsed(),
-        idle_datagrams: datagrams(&world) - before,
-    }
-}
-
 fn main() -> io::Result<()> {
     // Cargo adds `--bench`.
     let sizes: Vec<usize> = env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
@@ -111,23 +112,22 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "nodes | all see all after |   real time | datagrams |   idle | real time | times real time | datagrams"
+        "nodes | all see all after |   real time | datagrams |   idle |  real time | times real | datagrams"
     )?;
     let mut lines = Vec::new();
     for nodes in sizes {
-        let figures = measure(nodes);
-        let Figures { converged_after, converged_in, datagrams, idle, idle_in, idle_datagrams, .. } = figures;
-        let (after, real) = (converged_after.as_secs_f64(), converged_in.as_secs_f64());
-        let (idle, idle_real) = (idle.as_secs(), idle_in.as_secs_f64());
-        let speed = figures.speed();
-        writeln!(
-            out,
-            "{nodes:>5} | {after:>17.3} s | {real:>9.3} s | {datagrams:>9} | {idle:>4} s | {idle_real:>7.3} s | \
-             {speed:>15.0} | {idle_datagrams:>9}",
-        )?;
+        let mut lan = Lan::new(nodes);
+        let Figures { simulated, real, datagrams } = lan.measure(Lan::converge);
+        let (after, real) = (simulated.as_secs_f64(), real.as_secs_f64());
+        write!(out, "{nodes:>5} | {after:>17.3} s | {real:>9.3} s | {datagrams:>9} | ")?;
         out.flush()?;
+        lan.idle(SETTLED);
+        let idle = lan.measure(|lan| lan.idle(idle_time(nodes)));
+        let (simulated, idle_real) = (idle.simulated.as_secs(), idle.real.as_secs_f64());
+        let (speed, idle_datagrams) = (simulated as f64 / idle_real, idle.datagrams);
+        writeln!(out, "{simulated:>4} s | {idle_real:>8.4} s | {speed:>10.0} | {idle_datagrams:>9}")?;
         lines.push(format!(
-            r#"{{"nodes":{nodes},"converged_after_s":{after:.3},"converged_in_s":{real:.3},"datagrams":{datagrams},"idle_s":{idle},"idle_in_s":{idle_real:.4},"times_real_time":{speed:.0},"idle_datagrams":{idle_datagrams}}}"#,
+            r#"{{"nodes":{nodes},"converged_after_s":{after:.3},"converged_in_s":{real:.3},"datagrams":{datagrams},"idle_s":{simulated},"idle_in_s":{idle_real:.4},"times_real_time":{speed:.0},"idle_datagrams":{idle_datagrams}}}"#,
         ));
     }
     writeln!(out, r#"{{"v":1,"bench":"sim","sizes":[{}]}}"#, lines.join(","))
