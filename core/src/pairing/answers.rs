@@ -2,7 +2,7 @@
 
 use super::endings::Moved;
 use super::hooks::Hook;
-use super::ledger::Outcome;
+use super::ledger::{Judged, Outcome};
 use super::session::{End, HOOK, Host, Joiner, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told};
 use crate::ask::{Ask, PairedToken, RollbackToken, StoreToken};
@@ -37,10 +37,15 @@ impl Pairing {
     pub(crate) fn answer_store(&mut self, now: Instant, token: StoreToken, reply: StoreReply) {
         match self.ledger.handle_reply(now, token, reply) {
             None => return,
-            Some(Outcome::Loaded) => {
+            Some(Outcome::Loaded(judged)) => {
                 let tentative = self.ledger.iter().filter(|record| super::commit::is_tentative(record.state));
                 let peers: Vec<_> = tentative.map(|record| record.peer).collect();
                 self.events.extend(peers.into_iter().map(Event::Settle));
+                match judged {
+                    Some(Judged::Happened(then)) => self.on_written(now, then),
+                    Some(Judged::DidNot(then)) => self.on_refused(now, then),
+                    None => {}
+                }
             }
             Some(Outcome::Written(then)) => self.on_written(now, then),
             Some(Outcome::Refused(then)) => {

@@ -2,7 +2,7 @@
 //!
 //! One change at a time. A record here is as the store confirmed it, so whatever is said by it is durable.
 //! A write that failed is read back; if that fails too, nothing is known and everything starts anew from
-//! the next load. Knows nothing of sessions: what to do after a change is an opaque `T`.
+//! the next load, which also says what became of that write. Knows nothing of sessions: what to do after a change is an opaque `T`.
 
 use crate::ask::Ask;
 use crate::ask::StoreToken;
@@ -27,8 +27,8 @@ pub(super) struct Change<T> {
 
 /// What became of a change, or of the store.
 pub(super) enum Outcome<T> {
-    /// The records are there.
-    Loaded,
+    /// The records are there; and what became of the change at which the store failed before.
+    Loaded(Option<Judged<T>>),
     /// The change is durable.
     Written(T),
     /// The change did not happen.
@@ -37,12 +37,24 @@ pub(super) enum Outcome<T> {
     Broken,
 }
 
+/// A change of which nothing was known while the store failed.
+pub(super) enum Judged<T> {
+    /// It is durable.
+    Happened(T),
+    /// It did not happen.
+    DidNot(T),
+}
+
 enum Phase<T> {
     Idle,
-    Loading,
+    /// With the change at which the store failed, if it did.
+    Loading(Option<Change<T>>),
     Writing(Change<T>),
     ReadingBack(Change<T>),
-    Broken { retry_at: Instant },
+    Broken {
+        retry_at: Instant,
+        change: Option<Change<T>>,
+    },
 }
 
 pub(super) struct Ledger<T> {
@@ -60,7 +72,7 @@ impl<T> Ledger<T> {
         let mut ledger = Self {
             own,
             records: BTreeMap::new(),
-            phase: Phase::Loading,
+            phase: Phase::Loading(None),
             queue: VecDeque::new(),
             asked: 0,
             ask: None,
@@ -72,7 +84,7 @@ impl<T> Ledger<T> {
     pub(super) fn is_loaded(&self) -> bool {
         match self.phase {
             Phase::Idle | Phase::Writing(_) | Phase::ReadingBack(_) => true,
-            Phase::Loading | Phase::Broken { .. } => false,
+            Phase::Loading(_) | Phase::Broken { .. } => false,
         }
     }
 
@@ -98,7 +110,7 @@ impl<T> Ledger<T> {
     pub(super) fn is_changing(&self, id: &PairId) -> bool {
         let under_way = match &self.phase {
             Phase::Writing(change) | Phase::ReadingBack(change) => Some(change),
-            Phase::Idle | Phase::Loading | Phase::Broken { .. } => None,
+            Phase::Idle | Phase::Loading(_) | Phase::Broken { .. } => None,
         };
         under_way.into_iter().chain(&self.queue).any(|change| change.touches(id))
     }
@@ -134,9 +146,14 @@ impl<T> Ledger<T> {
             reply => reply,
         };
         let outcome = match (phase, reply) {
-            (Phase::Loading, StoreReply::Loaded(records)) => {
+            (Phase::Loading(change), StoreReply::Loaded(records)) => {
+                let judge = |change: Change<T>| match change.is_held_by(&records) {
+                    true => Judged::Happened(change.then),
+                    false => Judged::DidNot(change.then),
+                };
+                let judged = change.map(judge);
                 self.load(records);
-                Outcome::Loaded
+                Outcome::Loaded(judged)
             }
             (Phase::Writing(change), StoreReply::Written) => self.apply(change),
             (Phase::Writing(change), StoreReply::Failed | StoreReply::Loaded(_)) => {
@@ -149,8 +166,9 @@ impl<T> Ledger<T> {
                 self.load(records);
                 if happened { self.apply(change) } else { Outcome::Refused(change.then) }
             }
-            (Phase::Loading | Phase::ReadingBack(_), StoreReply::Failed | StoreReply::Written) => {
-                self.fail(now)
+            (Phase::Loading(change), StoreReply::Failed | StoreReply::Written) => self.fail(now, change),
+            (Phase::ReadingBack(change), StoreReply::Failed | StoreReply::Written) => {
+                self.fail(now, Some(change))
             }
             (phase @ (Phase::Idle | Phase::Broken { .. }), _) => {
                 self.phase = phase;
@@ -162,16 +180,18 @@ impl<T> Ledger<T> {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|at| at <= now) {
-            self.phase = Phase::Loading;
+        if let Phase::Broken { retry_at, change } = &mut self.phase
+            && *retry_at <= now
+        {
+            self.phase = Phase::Loading(change.take());
             self.ask(StoreRequest::Load);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Broken { retry_at } => Some(retry_at),
-            Phase::Idle | Phase::Loading | Phase::Writing(_) | Phase::ReadingBack(_) => None,
+            Phase::Broken { retry_at, .. } => Some(retry_at),
+            Phase::Idle | Phase::Loading(_) | Phase::Writing(_) | Phase::ReadingBack(_) => None,
         }
     }
 
@@ -203,10 +223,10 @@ impl<T> Ledger<T> {
         Outcome::Written(change.then)
     }
 
-    fn fail(&mut self, now: Instant) -> Outcome<T> {
+    fn fail(&mut self, now: Instant, change: Option<Change<T>>) -> Outcome<T> {
         self.records.clear();
         self.queue.clear();
-        self.phase = Phase::Broken { retry_at: now + RETRY };
+        self.phase = Phase::Broken { retry_at: now + RETRY, change };
         Outcome::Broken
     }
 

@@ -81,7 +81,7 @@ fn a_lost_pairing_that_nothing_settles_is_an_error_after_thirty_seconds() {
 
 #[test]
 fn a_store_that_fails_at_any_call_leaves_both_or_neither_paired() {
-    for fault in [StoreFault::Unwritten, StoreFault::Written, StoreFault::Dead] {
+    for fault in [StoreFault::Unwritten, StoreFault::Written, StoreFault::Dead, StoreFault::DeadWritten] {
         for n in [HOST, JOINER] {
             for call in 1..=CALLS {
                 let mut world = World::new();
@@ -126,7 +126,7 @@ fn a_store_that_dies_while_a_pairing_is_undone_ends_it_once() {
 #[test]
 fn a_store_that_fails_while_a_connection_is_lost_leaves_both_or_neither_paired() {
     for cut in 6..=FRAMES {
-        for fault in [StoreFault::Unwritten, StoreFault::Written, StoreFault::Dead] {
+        for fault in [StoreFault::Unwritten, StoreFault::Written, StoreFault::Dead, StoreFault::DeadWritten] {
             for n in [HOST, JOINER] {
                 for call in 1..=CALLS {
                     let mut world = World::new();
@@ -231,6 +231,27 @@ fn a_store_that_does_not_load_lets_nobody_pair_until_it_does() {
     assert!(world.nodes[HOST].engine.is_loaded());
     world.pair(JOINER);
     world.assert_both_or_neither("after the store came back");
+}
+
+#[test]
+fn what_a_store_did_before_it_failed_is_told_once_it_is_back() {
+    for (fault, gone) in [(StoreFault::Dead, false), (StoreFault::DeadWritten, true)] {
+        let mut world = World::new();
+        world.pair(JOINER);
+        let peer = world.nodes[JOINER].key;
+        let node = &mut world.nodes[HOST];
+        node.fault = Some((node.calls + 1, fault));
+        assert!(node.engine.forget(world.now, &peer));
+        world.run();
+        let told = |world: &World| {
+            let unpaired = |told: &&Told| matches!(told, Told::PeerUnpaired(..));
+            world.nodes[HOST].told.iter().filter(unpaired).count()
+        };
+        assert_eq!(told(&world), 0, "nobody knows yet");
+        world.pass(Duration::from_secs(11));
+        assert_eq!(world.nodes[HOST].store.is_empty(), gone);
+        assert_eq!(told(&world), usize::from(gone));
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) enum StoreFault {
     Written,
     /// It fails, and so does reading back.
     Dead,
+    /// It was written, is said to have failed, and can't be read back at first.
+    DeadWritten,
 }
 
 pub(super) struct Node {
@@ -126,10 +128,10 @@ impl Node {
         };
         self.calls += 1;
         let fault = self.fault.filter(|(call, _)| *call == self.calls).map(|(_, fault)| fault);
-        if fault == Some(StoreFault::Dead) {
+        if matches!(fault, Some(StoreFault::Dead | StoreFault::DeadWritten)) {
             self.dead_reads = 1;
         }
-        if fault.is_none() || fault == Some(StoreFault::Written) {
+        if matches!(fault, None | Some(StoreFault::Written | StoreFault::DeadWritten)) {
             for id in &delete {
                 self.store.remove(id);
             }
