@@ -26,6 +26,10 @@ const MAX_GIVEN_UP: usize = 64;
 /// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
 const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
+/// What others ask counts as asked by us from so long after our last question on. Less than [`GAP_MIN`], since
+/// those who began together repeat together: the first of them speaks for all.
+const FOREIGN_AFTER: Duration = Duration::from_millis(500);
+
 /// Doubtful records are asked for so often: twice at least. RFC 6762 §10.4.
 const RECONFIRM: Patience = Patience::Tries(3);
 
@@ -218,7 +222,7 @@ impl Queries {
     pub(super) fn on_foreign(&mut self, now: Instant, name: &Name, kind: Type) {
         if let Some(series) = self.series.get_mut(&(name.clone(), kind))
             && !matches!(series.next, Next::First { .. })
-            && series.asked.is_none_or(|asked| now >= asked + GAP_MIN)
+            && series.asked.is_none_or(|asked| now >= asked + FOREIGN_AFTER)
         {
             series.on_asked(now);
         }
