@@ -88,6 +88,8 @@ pub struct Machine<A> {
     pub(crate) ports: BTreeMap<u32, Port>,
     pub(crate) sockets: BTreeMap<SocketId, SocketSpec>,
     pub(crate) hooks: Vec<Pending>,
+    /// Whom its application was asked to save in this life of its node.
+    pub(crate) asked: BTreeSet<PairId>,
     /// When its node wants to be told the time, on the world's clock.
     pub(crate) wake_at: Option<Instant>,
     pub(crate) asleep: Option<Instant>,
@@ -135,6 +137,7 @@ impl<A> Machine<A> {
             ports: BTreeMap::new(),
             sockets: BTreeMap::new(),
             hooks: Vec::new(),
+            asked: BTreeSet::new(),
             wake_at: None,
             asleep: None,
             put_off: Vec::new(),

@@ -59,8 +59,10 @@ pub trait Stranger {
     /// A datagram reached him: a multicast on one of his segments, or one that was sent to him.
     fn heard(&mut self, _now: Instant, _arrival: &Arrival) {}
     /// He sits on the path and sees what a host sent, with the source that it had, wherever it went. Only where
-    /// he [`taps`](Stranger::taps).
-    fn overheard(&mut self, _now: Instant, _from: Host, _out: &Outgoing) {}
+    /// he [`taps`](Stranger::taps). Returns what he sends at once.
+    fn overheard(&mut self, _now: Instant, _from: Host, _out: &Outgoing) -> Vec<Misdeed> {
+        Vec::new()
+    }
     /// Whether he sees what every host sends.
     fn taps(&self) -> bool {
         false

@@ -74,10 +74,11 @@ impl Stranger for Replayer {
         self.again.push(multicast(arrival.payload.to_vec()));
     }
 
-    fn overheard(&mut self, _: Instant, _: Host, out: &Outgoing) {
+    fn overheard(&mut self, _: Instant, _: Host, out: &Outgoing) -> Vec<Misdeed> {
         if !out.destination.ip().is_multicast() {
             self.again.push(Outgoing { source_ip: None, ..out.clone() });
         }
+        Vec::new()
     }
 
     fn taps(&self) -> bool {

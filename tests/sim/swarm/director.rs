@@ -240,6 +240,7 @@ impl Director {
             Step::Forget(a, b) => {
                 if let Some(host) = self.up(*a) {
                     let peer = self.id(*b);
+                    self.truth.borrow_mut().forget(self.key(*a), self.key(*b));
                     self.world.tell(host, |node, now| node.pairing().forget(now, peer));
                 }
             }

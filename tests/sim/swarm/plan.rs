@@ -317,8 +317,14 @@ impl Draw<'_> {
     /// What users do: a few pairings, and what follows from them.
     fn story(&self, dice: &mut Dice) -> Vec<(Duration, Step)> {
         let mut steps = Vec::new();
+        let (mut host, mut joiner) = self.two(dice);
         for _ in 0..dice.between(1, 3) {
-            let (host, joiner) = self.two(dice);
+            // The same two pair again, or others do.
+            match dice.below(3) {
+                0 => std::mem::swap(&mut host, &mut joiner),
+                1 => (host, joiner) = self.two(dice),
+                _ => {}
+            }
             let ways = [Way::At, Way::At, Way::Chosen, Way::Any, Way::Asked];
             let way = *dice.pick(if self.has_homes { &ways[..1] } else { &ways });
             let after = Duration::from_millis(dice.between(1, 60_000));

@@ -63,6 +63,8 @@ impl AddAssign for Feats {
 pub(super) struct Truth {
     shown: BTreeSet<(String, PublicKey)>,
     typed: BTreeSet<(String, PublicKey)>,
+    /// Pairs of which one wanted to forget the other.
+    forgotten: BTreeSet<[PublicKey; 2]>,
     /// What was achieved.
     pub(super) feats: Feats,
     /// Every stream, by its number.
@@ -79,6 +81,16 @@ impl Truth {
     /// A user types a code.
     pub(super) fn type_in(&mut self, code: &Code, who: PublicKey) {
         self.typed.insert((code.to_string(), who));
+    }
+
+    /// A user wants to forget a peer.
+    pub(super) fn forget(&mut self, a: PublicKey, b: PublicKey) {
+        self.forgotten.extend([[a, b], [b, a]]);
+    }
+
+    /// Whether either wanted to forget the other.
+    pub(super) fn may_part(&self, a: PublicKey, b: PublicKey) -> bool {
+        self.forgotten.contains(&[a, b])
     }
 
     /// Whether the one showed a code that the other typed.

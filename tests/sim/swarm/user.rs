@@ -11,7 +11,7 @@ use handfast_core::{
 };
 use rand_core::RngCore;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -52,8 +52,6 @@ pub(super) struct User {
     pub(super) hooks: HookOdds,
     /// Peers that it saved and did not undo, with the pairing that it saved them for.
     pub(super) saved: BTreeMap<PairId, PublicKey>,
-    /// What its hooks were asked in this life of its node.
-    asked: BTreeSet<PairId>,
     /// The connections that its node told of.
     pub(super) connections: BTreeMap<ConnId, PublicKey>,
     /// The code that the user has in front of him, for whoever asks.
@@ -65,6 +63,8 @@ pub(super) struct User {
     writing: BTreeMap<u64, Writing>,
     reading: BTreeMap<(ConnId, StreamId), Reading>,
     late: BTreeMap<u64, (ConnId, StreamId)>,
+    /// Streams whose writer is about to give up, by the timer.
+    giving_up: BTreeMap<u64, u64>,
     next_timer: u64,
 }
 
@@ -76,7 +76,6 @@ impl User {
             key,
             hooks: HookOdds::default(),
             saved: BTreeMap::new(),
-            asked: BTreeSet::new(),
             connections: BTreeMap::new(),
             note: None,
             crashes: 0,
@@ -84,6 +83,7 @@ impl User {
             writing: BTreeMap::new(),
             reading: BTreeMap::new(),
             late: BTreeMap::new(),
+            giving_up: BTreeMap::new(),
             next_timer: 0,
         }
     }
@@ -123,19 +123,23 @@ impl User {
         };
         let ended = loop {
             let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) else { break true };
-            let len = PIECE.min(total - writing.written) as usize;
+            // Who gives up does so when half of it is on its way, a little later.
+            let whole = if ending == Ending::Reset { total / 2 } else { total };
+            let len = PIECE.min(whole - writing.written) as usize;
+            if len == 0 && ending == Ending::Reset {
+                self.next_timer += 1;
+                self.giving_up.insert(self.next_timer, number);
+                drop(stream);
+                let after = Duration::from_millis(u64::from(cx.rng.next_u32() % 2_000));
+                return cx.set_timer(after, self.next_timer);
+            }
             if len == 0 {
-                match ending {
-                    Ending::Reset => stream.reset(0x10),
-                    Ending::Finish | Ending::Stop => {
-                        if stream.finish().is_ok()
-                            && let Some(story) = self.truth.borrow_mut().streams.get_mut(&number)
-                        {
-                            story.finished = true;
-                        }
-                    }
+                if stream.finish().is_ok()
+                    && let Some(story) = self.truth.borrow_mut().streams.get_mut(&number)
+                {
+                    story.finished = true;
                 }
-                break ending == Ending::Reset;
+                break false;
             }
             match stream.write(&content(writing.number, writing.written, len)) {
                 Ok(taken) => writing.written += taken as u64,
@@ -148,6 +152,14 @@ impl User {
         if ended {
             self.over(number);
         }
+    }
+
+    fn give_up(&mut self, cx: &mut Context<'_>, number: u64) {
+        let Some(writing) = self.writing.remove(&number) else { return };
+        if let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) {
+            stream.reset(0x10);
+        }
+        self.over(number);
     }
 
     fn stream_moved(&mut self, cx: &mut Context<'_>, at: (ConnId, StreamId), key: u64, now: Readiness) {
@@ -256,12 +268,12 @@ impl User {
 impl App for User {
     fn crashed(&mut self) {
         self.crashes += 1;
-        self.asked.clear();
         for conn in self.connections.keys().copied().collect::<Vec<_>>() {
             self.gone(conn);
         }
         self.note = None;
         self.late.clear();
+        self.giving_up.clear();
     }
 
     fn event(&mut self, cx: &mut Context<'_>, event: Event) {
@@ -284,7 +296,9 @@ impl App for User {
                     self.saved.remove(&old);
                 }
             }
-            Event::PeerUnpaired(_, pair_id) => {
+            Event::PeerUnpaired(peer, pair_id) => {
+                let asked = self.truth.borrow().may_part(self.key, peer);
+                assert!(asked, "a pairing that both sides have lasts until one of them ends it");
                 self.saved.remove(&pair_id);
             }
             _ => {}
@@ -310,8 +324,6 @@ impl App for User {
     }
 
     fn paired(&mut self, cx: &mut Context<'_>, peer: &PairedPeer) -> Hook {
-        let first = self.asked.insert(peer.pair_id);
-        assert!(first, "each question is put once: peer_paired was called again for {:?}", peer.pair_id);
         let draw = cx.rng.next_u32() % 1000;
         let HookOdds { fail, stall, panic } = self.hooks;
         if draw < fail {
@@ -334,6 +346,9 @@ impl App for User {
     }
 
     fn timer(&mut self, cx: &mut Context<'_>, key: u64) {
+        if let Some(number) = self.giving_up.remove(&key) {
+            self.give_up(cx, number);
+        }
         if let Some(at) = self.late.remove(&key) {
             self.read_on(cx, at);
         }

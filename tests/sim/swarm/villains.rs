@@ -22,6 +22,9 @@ const RECORDS: u32 = 5;
 /// How many connections a flood begins at a time.
 const INITIALS: u32 = 10;
 
+/// Codes of closing there are, from 0 on.
+const CODES: u8 = 9;
+
 /// The port of mDNS. RFC 6762 §3.
 const MDNS_PORT: u16 = 5353;
 
@@ -30,7 +33,7 @@ const QUIC_PORT: u16 = 40_000;
 
 /// Somebody of a kind who leaves at `until`.
 pub(super) fn make(who: Villain, victims: Vec<IpAddr>, until: Instant) -> Box<dyn Stranger> {
-    Box::new(Rogue { who, victims, until, heard: VecDeque::new(), overheard: VecDeque::new() })
+    Box::new(Rogue { who, victims, until, closed: 0, heard: VecDeque::new(), overheard: VecDeque::new() })
 }
 
 struct Rogue {
@@ -39,6 +42,8 @@ struct Rogue {
     until: Instant,
     /// Multicasts that he heard.
     heard: VecDeque<Arrival>,
+    /// With which code he closed last.
+    closed: u8,
     /// What he saw others send to a host.
     overheard: VecDeque<Outgoing>,
 }
@@ -109,7 +114,7 @@ impl Rogue {
         }
     }
 
-    fn forge(&mut self, rng: &mut ChaCha12Rng, act: &mut Act) {
+    fn forge(&self, rng: &mut ChaCha12Rng, act: &mut Act) {
         if let Some(arrival) = pick(&self.heard, rng)
             && let Some(bye) = dns::goodbye(&arrival.payload)
         {
@@ -119,17 +124,15 @@ impl Rogue {
                 act.sends.push(Misdeed { fault: Fault::Forged, as_if_from: Some(source), out });
             }
         }
-        for overheard in std::mem::take(&mut self.overheard) {
-            // Who dialled is closed in the name of whom he dials.
-            let (Some(first), Some(dialler)) = (FirstFlight::read(&overheard.payload), overheard.source_ip)
-            else {
-                continue;
-            };
-            let close = first.forged_close((rng.next_u32() % 9) as u8);
-            let out = out(QUIC_PORT, SocketAddr::new(dialler, QUIC_PORT), &close);
-            let as_if_from = Some(overheard.destination);
-            act.sends.push(Misdeed { fault: Fault::Forged, as_if_from, out });
-        }
+    }
+
+    /// Who dials is closed in the name of whom he dials, before that one can answer.
+    fn close(&mut self, sent: &Outgoing) -> Option<Misdeed> {
+        let (first, dialler) = (FirstFlight::read(&sent.payload)?, sent.source_ip?);
+        self.closed = (self.closed + 1) % CODES;
+        let close = first.forged_close(self.closed);
+        let out = out(QUIC_PORT, SocketAddr::new(dialler, sent.source_port), &close);
+        Some(Misdeed { fault: Fault::Forged, as_if_from: Some(sent.destination), out })
     }
 
     fn lie(&self, rng: &mut ChaCha12Rng, act: &mut Act) {
@@ -160,10 +163,15 @@ impl Stranger for Rogue {
         }
     }
 
-    fn overheard(&mut self, _: Instant, _: Host, sent: &Outgoing) {
-        if !sent.destination.ip().is_multicast() {
-            remember(&mut self.overheard, sent.clone());
+    fn overheard(&mut self, now: Instant, _: Host, sent: &Outgoing) -> Vec<Misdeed> {
+        if sent.destination.ip().is_multicast() || now >= self.until {
+            return Vec::new();
         }
+        if self.who == Villain::Forger {
+            return self.close(sent).into_iter().collect();
+        }
+        remember(&mut self.overheard, sent.clone());
+        Vec::new()
     }
 
     fn taps(&self) -> bool {

@@ -36,6 +36,8 @@ impl<A: App> World<A> {
     }
 
     fn ask_paired(&mut self, host: Host, token: PairedToken, peer: &PairedPeer) {
+        let first = self[host].asked.insert(peer.pair_id);
+        assert!(first, "each question is put once: peer_paired was called again for {:?}", peer.pair_id);
         let hook =
             self.with_app(host, |app, cx| catch_unwind(AssertUnwindSafe(|| app.paired(cx, peer))).ok());
         self.sequence += 1;

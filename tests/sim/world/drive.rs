@@ -133,6 +133,7 @@ impl<A: App> World<A> {
         let machine = &mut self[host];
         machine.boots = boots;
         machine.changes += 1;
+        machine.asked.clear();
         let node = Node::new(machine.config.clone(), &machine.identity, crypto, &Seed::new(bytes), now);
         let mut node = node.expect("the configuration is sound");
         node.handle_interfaces(now, &machine.interfaces());

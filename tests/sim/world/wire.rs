@@ -87,12 +87,17 @@ impl<A: App> World<A> {
         }
         let Some(mut copy) = copy else { return };
         copy.source_ip = Some(source.ip());
-        for place in &mut self.places {
+        let mut retorts = Vec::new();
+        for (number, place) in self.places.iter_mut().enumerate() {
             if let Place::Stranger(stranger) = place
                 && stranger.taps()
             {
-                stranger.overheard(now, host, &copy);
+                let at_once = stranger.overheard(now, host, &copy);
+                retorts.extend(at_once.into_iter().map(|misdeed| (Host(number), misdeed)));
             }
+        }
+        for (stranger, misdeed) in retorts {
+            self.misbehave(stranger, misdeed);
         }
     }
 
