@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// How many nodes, where nobody says otherwise.
 const SIZES: [usize; 4] = [2, 10, 100, 1_000];
 
+/// One node after the other comes to the LAN.
+const ARRIVES_AFTER: Duration = Duration::from_millis(10);
+
 /// Within what time of the world everybody must see everybody.
 const CONVERGED: Duration = Duration::from_secs(600);
 
@@ -59,17 +62,16 @@ struct Figures {
 struct Lan {
     world: World<Counter>,
     seen: Rc<Cell<usize>>,
-    all: usize,
+    nodes: usize,
 }
 
 impl Lan {
     fn new(nodes: usize) -> Self {
-        let seen = Rc::new(Cell::new(0));
-        let mut world = World::seeded(1);
-        for number in 0..nodes {
-            world.add_with(config(nodes), identity(number), vec![], Counter(Rc::clone(&seen)));
-        }
-        Self { world, seen, all: nodes * (nodes - 1) }
+        Self { world: World::seeded(1), seen: Rc::default(), nodes }
+    }
+
+    fn all(&self) -> usize {
+        self.nodes * (self.nodes - 1)
     }
 
     fn measure(&mut self, play: impl FnOnce(&mut Self)) -> Figures {
@@ -81,13 +83,18 @@ impl Lan {
     }
 
     fn converge(&mut self) {
-        let (seen, all) = (Rc::clone(&self.seen), self.all);
+        for number in 0..self.nodes {
+            let counter = Counter(Rc::clone(&self.seen));
+            self.world.add_with(config(self.nodes), identity(number), vec![], counter);
+            self.world.run_for(ARRIVES_AFTER);
+        }
+        let (seen, all) = (Rc::clone(&self.seen), self.all());
         assert!(self.world.run_until(CONVERGED, |_| seen.get() == all), "{} of {all} sightings", seen.get());
     }
 
     fn idle(&mut self, time: Duration) {
         self.world.run_for(time);
-        assert_eq!(self.seen.get(), self.all, "an idle LAN loses nobody");
+        assert_eq!(self.seen.get(), self.all(), "an idle LAN loses nobody");
     }
 }
 
