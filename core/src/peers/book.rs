@@ -157,8 +157,7 @@ impl Book {
 
     /// Where a key may be reached, the likeliest first: last good, given, announced.
     pub(super) fn addresses(&self, key: &PublicKey) -> Vec<SocketAddr> {
-        let ids = [PeerIdKind::Sha1, PeerIdKind::Sha256].map(|kind| key.peer_id(kind));
-        self.addresses_of(&ids)
+        self.addresses_of(&names(key))
     }
 
     /// Where a name may be reached.
@@ -224,9 +223,11 @@ impl Book {
         keep: &BTreeSet<PublicKey>,
         evict: Evict,
     ) -> (Option<&mut Entry>, Option<PeerId>) {
-        let is_kept = |id: &PeerId| keep.iter().any(|key| key.is_named(id));
         let mut evicted = None;
         if self.entries.len() >= self.max && !self.entries.contains_key(&id) {
+            // Each name is a hash: to ask each key for each entry would cost a stranger nothing, and us much.
+            let kept: BTreeSet<PeerId> = keep.iter().flat_map(names).collect();
+            let is_kept = |id: &PeerId| kept.contains(id);
             let may_go = |(id, entry): &(&PeerId, &Entry)| {
                 !is_kept(id) && (evict == Evict::Unpaired || entry.manual.is_empty())
             };
@@ -250,6 +251,11 @@ impl Book {
         });
         (Some(entry), evicted)
     }
+}
+
+/// Both names of a key.
+fn names(key: &PublicKey) -> [PeerId; 2] {
+    [PeerIdKind::Sha1, PeerIdKind::Sha256].map(|kind| key.peer_id(kind))
 }
 
 #[cfg(test)]
