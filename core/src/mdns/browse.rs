@@ -157,6 +157,15 @@ impl Queries {
         }
     }
 
+    /// What only one may answer was answered again: the series is over. RFC 6762 §5.2.
+    pub(super) fn on_confirmed(&mut self, name: &Name, kind: Type) {
+        match self.series.get(&(name.clone(), kind)).map(|series| series.patience) {
+            Some(Patience::Endless) => self.on_answered(name, kind),
+            Some(Patience::Tries(_)) => self.drop(name, kind),
+            None => {}
+        }
+    }
+
     /// Nobody wants the answer any more.
     pub(super) fn drop(&mut self, name: &Name, kind: Type) {
         let given_up = self.series.remove(&(name.clone(), kind)).and_then(|series| series.asked);

@@ -183,8 +183,12 @@ impl LinkState {
         if record.share == Share::Unique && record.ttl != Ttl::GOODBYE {
             self.cache.flush(turn.now, &record.name, record.data.kind());
         }
-        if kept == Kept::New {
-            fresh.extend(self.instances_of(&record.name, &record.data));
+        match kept {
+            Kept::New => fresh.extend(self.instances_of(&record.name, &record.data)),
+            Kept::Known if record.share == Share::Unique && record.ttl != Ttl::GOODBYE => {
+                self.queries.on_confirmed(&record.name, record.data.kind());
+            }
+            Kept::Known | Kept::No => {}
         }
     }
 
