@@ -10,6 +10,7 @@ use self::presence::Presence;
 use self::records::Type;
 use self::respond::Asker;
 use self::scope::{Scope, Turn};
+use self::ups::Ups;
 use crate::id::SocketId;
 use crate::io::{Deadline, Family, InterfaceAddr, Received, Transmit};
 use crate::rng::Rng;
@@ -37,6 +38,7 @@ mod respond;
 mod scope;
 mod service;
 mod suppress;
+mod ups;
 mod write;
 
 /// One conflict of a name is reported in this time: anyone on the LAN can forge them.
@@ -53,6 +55,7 @@ pub(crate) struct Mdns {
     rng: Rng,
     scope: Scope,
     links: BTreeMap<SocketId, LinkState>,
+    ups: Ups,
     presence: Presence,
     /// When a conflict of each name of ours was last reported.
     conflicts: BTreeMap<Name, Instant>,
@@ -82,6 +85,7 @@ impl Mdns {
             rng,
             scope: Scope::default(),
             links: BTreeMap::new(),
+            ups: Ups::default(),
             presence: Presence::default(),
             conflicts: BTreeMap::new(),
             conflict_events: BTreeSet::new(),
@@ -92,12 +96,13 @@ impl Mdns {
         }
     }
 
-    /// A socket is open: announces and asks there at once.
+    /// A socket is open: announces and asks there at once, unless one did so there a moment ago.
     pub(crate) fn handle_link_up(&mut self, now: Instant, link: Link) {
         let now = self.clamp(now);
         let socket = link.socket;
         self.handle_link_down(now, socket);
-        let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng };
+        let speaks_at = self.ups.on_up(now, link.interface, link.family);
+        let mut turn = Turn { now: speaks_at, scope: &self.scope, rng: &mut self.rng };
         self.links.insert(socket, LinkState::new(&mut turn, link, self.limits.cached_records));
         self.collect_own_ips();
     }
@@ -258,6 +263,7 @@ impl Mdns {
             Table::new("mdns: conflicts of own names", self.conflicts.len(), names),
             Table::new("mdns: conflicts to tell", self.conflict_events.len(), names),
         ];
+        tables.push(self.ups.table());
         tables.extend(self.presence.tables(self.limits.cached_records.saturating_mul(bounds.links)));
         let links: Vec<_> = self.links.values().map(|link| link.tables(&self.scope)).collect();
         // Each link has the same tables, in the same order.

@@ -172,6 +172,7 @@ const LISTED: &str = "
     mdns: known answers of a held query
     mdns: late changes of a set
     mdns: links
+    mdns: links that came up lately
     mdns: links that see an instance
     mdns: own names
     mdns: own records of a set
