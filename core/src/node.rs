@@ -177,11 +177,13 @@ impl Node {
         }
     }
 
-    /// The machine slept for so long: what the LAN looks like is asked for anew. RFC 6762 §10.3.
+    /// The machine slept for so long: what the LAN looks like is asked for anew, and whether connections
+    /// still stand. RFC 6762 §10.3.
     pub fn handle_wake(&mut self, now: Now, slept: Duration) {
         let now = self.clamp(now).mono;
         tracing::info!(?slept, "woken");
         self.mdns.handle_wake(now);
+        self.quic.handle_wake();
     }
 
     /// The answer to an [`Ask`](crate::Ask).

@@ -178,6 +178,17 @@ impl Quic {
         }
     }
 
+    /// The machine slept, and its clock stood still: every peer is asked whether it still knows of us. One that
+    /// does not says so at once.
+    pub(crate) fn handle_wake(&mut self) {
+        for (_, conn) in &mut self.conns {
+            if !conn.is_over() {
+                conn.quic.ping();
+                self.work.send(conn);
+            }
+        }
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
         self.timers.next().map(|at| Deadline { at, reason: Reason::Quic })
     }
