@@ -6,5 +6,6 @@
 mod driver;
 mod fuzz;
 mod node;
+mod survive;
 mod tidy;
 mod world;

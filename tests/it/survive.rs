@@ -1,0 +1,9 @@
+//! What must be survived: every case, with the tests that show it or with what it waits for.
+
+mod application;
+mod cases;
+mod hosts;
+mod lan;
+mod quic;
+mod support;
+mod table;

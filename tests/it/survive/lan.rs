@@ -1,0 +1,133 @@
+//! Liars and floods on the LAN, before whole nodes.
+
+use super::support::*;
+use handfast_core::{Event, PeerId};
+use handfast_tests::fabric::{Host, Link, PerMille};
+use handfast_tests::forge::dns;
+use handfast_tests::world::World;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// What peer number `n` would announce.
+fn announcement(n: u16) -> Vec<u8> {
+    let mut hash = [7; 20];
+    hash[..2].copy_from_slice(&n.to_be_bytes());
+    dns::announcement("test", &PeerId::Sha1(hash).to_string(), Ipv4Addr::new(10, 0, 201, 1), 4500)
+}
+
+/// Peers that a flood announces: each has three records.
+const FLOOD: u16 = 10_000 / 3;
+
+/// A pair whose tables are full before long.
+fn small_pair() -> (World, Host, Host) {
+    let mut small = config();
+    (small.max_cached_records, small.max_discovered_peers) = (300, 50);
+    pair_of(1, [small.clone(), small])
+}
+
+/// Lets a stranger announce 10,000 records within 10 s, each peer as if from `source`.
+fn flood(world: &mut World, victim: Host, source: impl Fn(u16) -> Ipv4Addr) {
+    let by = stranger(world);
+    for n in 0..FLOOD {
+        say(world, by, source(n), &announcement(n));
+        world.run_for(Duration::from_millis(3));
+        if n % 100 == 0 {
+            assert_bounded(world, victim);
+        }
+    }
+    world.run_for(Duration::from_secs(1));
+    assert_bounded(world, victim);
+}
+
+#[test]
+fn ten_thousand_peers_that_are_not_there_push_out_no_paired_one() {
+    let (mut world, a, b) = small_pair();
+    meet(&mut world, a, b);
+    flood(&mut world, a, |_| Ipv4Addr::new(10, 0, 200, 1));
+    assert!(sees(&mut world, a, b));
+    assert!(!told(&world, a, |event| *event == Event::PeerExpired(name(&identity(2)))));
+    assert!(discovered(&mut world, a).len() <= 50);
+    let peer = name(&identity(2));
+    world.tell(a, |node, now| node.connect(now, peer)).unwrap();
+    assert!(world.run_until(SOON, |world| conn(world, a).is_some()));
+}
+
+#[test]
+fn a_flood_that_names_another_source_each_time_makes_a_node_say_no_more() {
+    let (mut world, a, b) = small_pair();
+    meet(&mut world, a, b);
+    let lan = world.lan();
+    let before = world.fabric.sent(a, lan).datagrams;
+    flood(&mut world, a, |n| Ipv4Addr::new(10, 0, 202 + (n >> 8) as u8, n as u8));
+    let sent = world.fabric.sent(a, lan).datagrams - before;
+    assert!(sent <= 11 * 10, "{sent} datagrams in 11 s");
+    assert!(sees(&mut world, a, b));
+}
+
+#[test]
+fn a_forged_goodbye_ends_no_connection_and_the_peer_is_not_lost() {
+    let (mut world, a, b) = pair_of_hosts(1);
+    world.fabric.keep_seen(1000);
+    meet(&mut world, a, b);
+    let (on_a, _) = connect(&mut world, a, b);
+    world.run_for(Duration::from_secs(10));
+    let goodbye = overheard(&mut world, b, |said| dns::goodbye(said).is_some());
+    let goodbye = dns::goodbye(&goodbye.unwrap()).unwrap();
+    let by = stranger(&mut world);
+    let SocketAddr::V4(of_b) = world.address(b) else { panic!("IPv4") };
+    say(&mut world, by, *of_b.ip(), &goodbye);
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(conn(&world, a), Some(on_a));
+    assert!(passes(&mut world, (a, on_a), b, SOON));
+    assert!(!told(&world, a, |event| *event == Event::PeerExpired(name(&identity(2)))));
+}
+
+#[test]
+fn an_address_that_is_a_lie_is_found_out_by_its_key_and_the_others_are_tried() {
+    let (mut world, a, b) = pair_of_hosts(1);
+    // Somebody who has a node and no pairing with anybody.
+    let liar = world.add(config(), &identity(3), vec![]);
+    world.fabric.keep_seen(1000);
+    meet(&mut world, a, b);
+    world.run_for(Duration::from_secs(10));
+    let said = overheard(&mut world, b, |said| dns::moved(said, Ipv4Addr::LOCALHOST).is_some());
+    let SocketAddr::V4(lie) = world.address(liar) else { panic!("IPv4") };
+    let lie = dns::moved(&said.unwrap(), *lie.ip()).unwrap();
+    let by = stranger(&mut world);
+    let SocketAddr::V4(of_b) = world.address(b) else { panic!("IPv4") };
+    say(&mut world, by, *of_b.ip(), &lie);
+    world.run_for(Duration::from_millis(100));
+    let peer = name(&identity(2));
+    let seen = discovered(&mut world, a).into_iter().find(|seen| seen.id == peer).unwrap();
+    let lies = world.address(liar);
+    assert!(seen.addresses.iter().any(|known| known.address == lies), "the lie was heard");
+    world.tell(a, |node, now| node.connect(now, peer)).unwrap();
+    assert!(world.run_until(SOON, |world| conn(world, a).is_some()));
+    let dialled = |event: &Event| match event {
+        Event::PeerConnected(connected) => Some((connected.remote, connected.key)),
+        _ => None,
+    };
+    let reached = world[a].app.events.iter().find_map(dialled);
+    assert_eq!(reached, Some((world.address(b), identity(2).public_key())));
+    world.run_for(SOON);
+    assert_eq!(world[liar].app.events.iter().filter(|e| matches!(e, Event::StrangerRefused(..))).count(), 0);
+}
+
+#[test]
+fn half_of_everything_lost_doubled_and_out_of_order_delays_discovery_and_no_more() {
+    for seed in 0..10 {
+        let mut world = World::seeded(seed);
+        let lan = world.lan();
+        let bad = Link::default()
+            .with_loss(PerMille(500))
+            .with_duplicate(PerMille(200))
+            .with_reorder(PerMille(200), Duration::from_millis(50))
+            .with_jitter(Duration::from_millis(20));
+        world.fabric.set_link(lan, bad);
+        let a = world.add(config(), &identity(1), vec![]);
+        let b = world.add(config(), &identity(2), vec![]);
+        let found = |event: &Event| matches!(event, Event::PeerDiscovered(_));
+        let limit = Duration::from_secs(60);
+        assert!(world.run_until(limit, |world| told(world, a, found) && told(world, b, found)), "seed {seed}");
+    }
+}
