@@ -255,3 +255,6 @@ impl ClientCertVerifier for PeerVerifier {
 
 #[cfg(any(fuzzing, test))]
 pub(super) mod fuzz;
+
+#[cfg(test)]
+mod tests;
