@@ -3,6 +3,7 @@
 use super::lan::*;
 use super::*;
 use crate::mdns::guard::Refused;
+use crate::mdns::name::Name;
 use crate::mdns::records::{Data, Question, Record, Share, Ttl, Want};
 use crate::testing::replay;
 use bytes::BytesMut;
@@ -286,4 +287,42 @@ proptest! {
 #[test]
 fn the_seeds_of_the_fuzz_target_are_survived() {
     replay("mdns_datagram", |_, seed| crate::mdns::fuzz::datagram(base(), seed));
+}
+
+/// A response with CNAME records, each from one name to another. RFC 1035 §3.3.1.
+fn aliases(links: &[(&Name, &Name)]) -> Vec<u8> {
+    let mut message = vec![0, 0, 0x84, 0, 0, 0, 0, links.len() as u8, 0, 0, 0, 0];
+    for (from, to) in links {
+        message.extend_from_slice(from.as_wire());
+        message.extend_from_slice(b"\0\x05\x80\x01\0\0\0\x78");
+        message.extend_from_slice(&(to.as_wire().len() as u16).to_be_bytes());
+        message.extend_from_slice(to.as_wire());
+    }
+    message
+}
+
+#[test]
+fn aliases_are_ignored_in_a_loop_and_one_after_the_other() {
+    let mut lan = settled();
+    lan.inject(stranger(), &response_of(&whole(9)));
+    lan.run_for(secs(1));
+    lan.sent.clear();
+    let held = filled(&lan, "mdns: records cached");
+    let (a, b, own) = (instance_name(9), host_name(9), instance_name(0));
+    for links in [&[(&a, &a)][..], &[(&a, &b), (&b, &a)], &[(&own, &a), (&a, &own)], &[(&b, &own)]] {
+        lan.inject(stranger(), &aliases(links));
+        // Two that contradict each other, two seconds apart.
+        lan.run_for(secs(2));
+    }
+    assert_eq!(filled(&lan, "mdns: records cached"), held);
+    assert!(lan.sees(0, 9));
+    assert!(lan.sent.is_empty() && lan.events[0].len() == 1);
+}
+
+#[test]
+fn what_a_stranger_names_after_us_is_no_second_instance_of_us() {
+    let mut lan = settled();
+    lan.inject(stranger(), &response_of(&whole(0)));
+    lan.run_for(secs(5));
+    assert!(!lan.sees(0, 0));
 }
