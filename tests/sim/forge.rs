@@ -2,6 +2,7 @@
 //! from a connection id that travels in the clear. RFC 9001 §5.2.
 
 pub mod dns;
+pub mod hello;
 
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{Keys, Suite, Version};
@@ -38,7 +39,7 @@ impl FirstFlight {
         let mut payload = vec![0x1d, code, 0];
         payload.resize(1_100, 0);
         // The server answers to the client's source id, from an id of its own.
-        seal(&keys(&self.destination, Side::Server), [&self.source, &[7; 8]], &payload)
+        seal(&keys(&self.destination, Side::Server), [&self.source, &[7; 8]], 0, &payload)
     }
 
     /// A client's first packet to nobody in particular: well sealed, and with nothing in it that begins a
@@ -48,12 +49,12 @@ impl FirstFlight {
         let mut payload = vec![1];
         payload.resize(1_200, 0);
         let keys = keys(id, Side::Client);
-        seal(&keys, [id, id], &payload)
+        seal(&keys, [id, id], 0, &payload)
     }
 }
 
-/// An Initial packet of version 1 with number 0, from one connection id to another.
-fn seal(keys: &Keys, [destination, source]: [&[u8]; 2], payload: &[u8]) -> Vec<u8> {
+/// An Initial packet of version 1 without a token, from one connection id to another.
+fn seal(keys: &Keys, [destination, source]: [&[u8]; 2], number: u32, payload: &[u8]) -> Vec<u8> {
     let mut header = vec![0xc0 | (PN_LEN as u8 - 1), 0, 0, 0, 1];
     for id in [destination, source] {
         header.push(id.len() as u8);
@@ -63,9 +64,10 @@ fn seal(keys: &Keys, [destination, source]: [&[u8]; 2], payload: &[u8]) -> Vec<u
     let length = PN_LEN + payload.len() + keys.local.packet.tag_len();
     header.extend_from_slice(&(0x4000 | length as u16).to_be_bytes());
     let pn_at = header.len();
-    header.extend_from_slice(&[0; PN_LEN]);
+    header.extend_from_slice(&number.to_be_bytes());
     let mut sealed = payload.to_vec();
-    let tag = keys.local.packet.encrypt_in_place(0, &header, &mut sealed).expect("a short packet");
+    let tag =
+        keys.local.packet.encrypt_in_place(number.into(), &header, &mut sealed).expect("a short packet");
     sealed.extend_from_slice(tag.as_ref());
     let mut packet = header;
     packet.extend_from_slice(&sealed);

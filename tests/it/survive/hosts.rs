@@ -5,7 +5,6 @@ use handfast_core::{DisconnectReason, Event, Family, Target};
 use handfast_tests::app::Recorder;
 use handfast_tests::fabric::{Host, Link, PerMille, Port};
 use handfast_tests::machine::{Setup, address};
-use handfast_tests::paired::records;
 use handfast_tests::world::World;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +12,6 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 
 const YEAR_S: i64 = 365 * 24 * 3600;
-
-/// Boots a host with such interfaces.
-fn boot(world: &mut World, number: u8, ports: Vec<Port>) -> Host {
-    let records = match number {
-        1 => vec![records(identity(1).public_key(), identity(2).public_key()).0],
-        _ => vec![records(identity(1).public_key(), identity(2).public_key()).1],
-    };
-    let mut setup = Setup::new(format!("host-{number}"), config(), Arc::new(identity(number)));
-    setup = setup.with_records(records);
-    setup.ports = ports;
-    world.boot(setup, Recorder::default())
-}
 
 fn port(world: &World, host: Host) -> Port {
     world.fabric.ports(host).next().unwrap()
@@ -38,7 +25,9 @@ fn a_clock_a_year_off_hinders_neither_discovery_nor_pairing_nor_a_connection() {
         second.retry_from = 0;
         let mut world = World::seeded(1);
         let lan = world.lan();
-        let ports = |n: u8| vec![Port { interface: 1, segment: lan, addresses: vec![address(&format!("10.0.0.{n}/16"))] }];
+        let ports = |n: u8| {
+            vec![Port { interface: 1, segment: lan, addresses: vec![address(&format!("10.0.0.{n}/16"))] }]
+        };
         let mut hosts = Vec::new();
         for (n, config, skew) in [(1, config(), 0), (2, second, skew)] {
             let mut setup = Setup::new(format!("host-{n}"), config, Arc::new(identity(n)));
@@ -80,9 +69,7 @@ fn who_slept_eight_hours_announces_once_drops_its_dead_connection_and_dials_anew
     assert_eq!(conn(&world, b), None, "the peer missed it");
     let before = world.fabric.sent(a, lan).multicasts;
     world.resume(a);
-    let gone = |event: &Event| {
-        matches!(event, Event::PeerDisconnected(conn, _, DisconnectReason::Reset) if *conn == old)
-    };
+    let gone = |event: &Event| matches!(event, Event::PeerDisconnected(conn, _, DisconnectReason::Reset) if *conn == old);
     assert!(world.run_until(Duration::from_secs(1), |world| told(world, a, gone)), "it is told at once");
     let peer = name(&identity(2));
     world.run_for(Duration::from_secs(2));

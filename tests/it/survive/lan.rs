@@ -128,6 +128,9 @@ fn half_of_everything_lost_doubled_and_out_of_order_delays_discovery_and_no_more
         let b = world.add(config(), &identity(2), vec![]);
         let found = |event: &Event| matches!(event, Event::PeerDiscovered(_));
         let limit = Duration::from_secs(60);
-        assert!(world.run_until(limit, |world| told(world, a, found) && told(world, b, found)), "seed {seed}");
+        assert!(
+            world.run_until(limit, |world| told(world, a, found) && told(world, b, found)),
+            "seed {seed}"
+        );
     }
 }

@@ -5,14 +5,16 @@ use handfast_core::{
     Config, ConnId, DiscoveredPeer, Event, Identity, Node, Now, PeerId, PeerIdKind, Ready, ServiceName,
     StreamId,
 };
+use handfast_tests::app::Recorder;
 use handfast_tests::fabric::{Arrival, Host, Outgoing, Port};
-use handfast_tests::machine::address;
+use handfast_tests::machine::{Setup, address};
 pub(super) use handfast_tests::paired::identity;
 use handfast_tests::paired::records;
 use handfast_tests::stranger::{Act, Stranger};
 use handfast_tests::world::World;
 use rand_chacha::ChaCha12Rng;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Long enough for whatever needs no retry.
@@ -44,6 +46,18 @@ pub(super) fn pair_of(seed: u64, [first, second]: [Config; 2]) -> (World, Host, 
     // The stores load.
     world.run_for(Duration::from_millis(1));
     (world, a, b)
+}
+
+/// Boots a host, identity 1 or 2 of a pair, with such interfaces.
+pub(super) fn boot(world: &mut World, number: u8, ports: Vec<Port>) -> Host {
+    let records = match number {
+        1 => vec![records(identity(1).public_key(), identity(2).public_key()).0],
+        _ => vec![records(identity(1).public_key(), identity(2).public_key()).1],
+    };
+    let mut setup = Setup::new(format!("host-{number}"), config(), Arc::new(identity(number)));
+    setup = setup.with_records(records);
+    setup.ports = ports;
+    world.boot(setup, Recorder::default())
 }
 
 /// Dials from one host to another by address.
