@@ -4,7 +4,7 @@ use super::super::{Event, NewSession, stolen_name};
 use super::flow::another;
 use super::world::{HOST, JOINER, World};
 use crate::event::{Event as Told, PairingFailure};
-use crate::id::{ConnId, PairId, PeerId};
+use crate::id::{ConnId, PairId, PeerId, PeerIdKind};
 use crate::store::{PairRecord, PairSecret, PairState, Role};
 use crate::wire::close::CloseCode;
 use crate::wire::pairing::{
@@ -294,6 +294,27 @@ fn another_key_under_a_known_name_is_told() {
     assert_eq!(stolen_name(&other, name, list()), Some(name));
     assert_eq!(stolen_name(&known, name, list()), None, "it is its own");
     assert_eq!(stolen_name(&other, PeerId::Sha1([3; 20]), list()), None);
+}
+
+#[test]
+fn a_second_key_under_the_name_of_a_paired_one_is_refused_and_told() {
+    let mut world = World::of(3);
+    world.pair(JOINER);
+    let paired = world.nodes[JOINER].key;
+    let twin = world.nodes[2].key.with_name_of(&paired);
+    let name = paired.peer_id(PeerIdKind::Sha1);
+    assert!(twin.is_named(&name) && twin != paired);
+    assert!(world.nodes[HOST].engine.is_paired(&paired) && !world.nodes[HOST].engine.is_paired(&twin));
+    assert!(world.nodes[HOST].engine.list_for(&twin).is_empty());
+    assert_eq!(world.nodes[HOST].engine.impostor_of(&twin), Some(name));
+    let records = world.nodes[HOST].store.clone();
+    world.host(HOST);
+    let wire = world.dial_by_hand(HOST, 2, None);
+    world.run();
+    assert_eq!(world.wires[wire].closed, Some((HOST, CloseCode::Protocol)));
+    let told = |told: &Told| matches!(told, Told::IdentityMismatch(id, _) if *id == name);
+    assert!(world.nodes[HOST].told.iter().any(told));
+    assert_eq!(world.nodes[HOST].store, records);
 }
 
 #[test]
