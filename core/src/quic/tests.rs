@@ -12,6 +12,8 @@ use std::time::Duration;
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
+mod hostile;
+
 struct Pair {
     now: Instant,
     ends: [Quic; 2],

@@ -159,6 +159,18 @@ fn any_question() -> impl Strategy<Value = Question> {
     })
 }
 
+#[test]
+fn compression_looks_at_a_bounded_number_of_places() {
+    let mut writer = Writer::begin(60_000, [0; 4], Targets::Compressed);
+    for n in 0..100 {
+        // Every label is new, and each would be a place to look at for every later name.
+        let labels: Vec<String> = (0..30).map(|label| format!("{n}-{label}")).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        assert!(writer.record(Section::Answer, &record(name(&labels), Data::A([10, 0, 0, 1].into()))));
+    }
+    assert_eq!(writer.places.len(), MAX_PLACES);
+}
+
 proptest! {
     #[test]
     fn what_is_asked_is_read_again(
