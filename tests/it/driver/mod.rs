@@ -9,6 +9,7 @@ mod lab;
 mod pairing;
 mod sockets;
 mod streams;
+mod trouble;
 
 /// Runs each function on every pair of runtimes.
 macro_rules! on_every_runtime {
