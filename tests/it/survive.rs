@@ -4,6 +4,7 @@ mod application;
 mod cases;
 mod hosts;
 mod lan;
+mod logs;
 mod quic;
 mod support;
 mod table;

@@ -8,11 +8,16 @@ use handfast_tests::world::World;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// What peer number `n` would announce.
-fn announcement(n: u16) -> Vec<u8> {
+/// Peer number `n`, which is not there.
+fn peer(n: u16) -> PeerId {
     let mut hash = [7; 20];
     hash[..2].copy_from_slice(&n.to_be_bytes());
-    dns::announcement("test", &PeerId::Sha1(hash).to_string(), Ipv4Addr::new(10, 0, 201, 1), 4500)
+    PeerId::Sha1(hash)
+}
+
+/// What it would announce.
+fn announcement(n: u16) -> Vec<u8> {
+    dns::announcement("test", &peer(n).to_string(), Ipv4Addr::new(10, 0, 201, 1), 4500)
 }
 
 /// Peers that a flood announces: each has three records.
@@ -133,4 +138,50 @@ fn half_of_everything_lost_doubled_and_out_of_order_delays_discovery_and_no_more
             "seed {seed}"
         );
     }
+}
+
+/// What is announced of peer number `n`, with a TXT record of these strings. RFC 6763 §6.1.
+fn with_txt(n: u16, strings: &[Vec<u8>]) -> Vec<u8> {
+    let mut message = announcement(n);
+    message[7] += 1;
+    for label in [peer(n).to_string().as_bytes(), b"_test", b"_udp", b"local", b""] {
+        message.push(label.len() as u8);
+        message.extend_from_slice(label);
+    }
+    message.extend_from_slice(b"\0\x10\x80\x01\0\0\x11\x94");
+    let data: Vec<u8> = strings.iter().flat_map(|s| [&[s.len() as u8], &s[..]].concat()).collect();
+    message.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    message.extend_from_slice(&data);
+    message
+}
+
+#[test]
+fn what_a_txt_record_says_of_a_peer_is_capped_and_never_believed_to_be_text() {
+    let (mut world, a, _) = pair_of_hosts(1);
+    let by = stranger(&mut world);
+    let long = [b"ver=", &[b'9'; 200][..]].concat();
+    let strings: Vec<Vec<u8>> = [
+        &b"NAME=first"[..],
+        b"name=second",
+        b"os=\xff\xfe",
+        &long,
+        b"",
+        b"=nothing",
+        b"fp=no-fingerprint",
+        b"own=\xff",
+    ]
+    .map(<[u8]>::to_vec)
+    .to_vec();
+    say(&mut world, by, Ipv4Addr::new(10, 0, 201, 1), &with_txt(1, &strings));
+    // One that fills the largest message there is.
+    let many: Vec<Vec<u8>> = (0..33).map(|n| [format!("k{n}=").as_bytes(), &[b'x'; 250]].concat()).collect();
+    say(&mut world, by, Ipv4Addr::new(10, 0, 201, 1), &with_txt(2, &many));
+    world.run_for(SOON);
+    let seen = discovered(&mut world, a);
+    let first = seen.iter().find(|seen| seen.id == peer(1)).unwrap();
+    assert_eq!((first.name.as_str(), first.os.as_str(), first.version.as_str()), ("first", "", ""));
+    assert_eq!((first.fingerprint, &first.extra[..]), (None, &[("own".to_owned(), vec![0xff])][..]));
+    let second = seen.iter().find(|seen| seen.id == peer(2)).unwrap();
+    let size: usize = second.extra.iter().map(|(key, value)| key.len() + value.len()).sum();
+    assert!(size <= 1300, "{size} octets are kept of a peer");
 }
