@@ -51,7 +51,7 @@ fn exists(name: &str) -> bool {
         let rest = rest.and_then(|rest| rest.strip_prefix(test));
         rest.is_some_and(|rest| rest.starts_with(['(', '<']))
     };
-    let Some(at) = lines[from..].iter().position(|line| is_it(&line)).map(|at| at + from) else {
+    let Some(at) = lines[from..].iter().position(is_it).map(|at| at + from) else {
         return false;
     };
     let attributes =

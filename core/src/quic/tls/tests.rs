@@ -71,8 +71,9 @@ fn params() -> CertificateParams {
     params
 }
 
-fn ed25519() -> rcgen::KeyPair {
-    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
+fn ed25519(n: u8) -> rcgen::KeyPair {
+    let pkcs8 = Identity::from_entropy([n; 32]).to_pkcs8();
+    rcgen::KeyPair::try_from(&pkcs8[..]).unwrap()
 }
 
 fn signed(params: &CertificateParams, pair: &rcgen::KeyPair) -> Vec<CertificateDer<'static>> {
@@ -82,7 +83,7 @@ fn signed(params: &CertificateParams, pair: &rcgen::KeyPair) -> Vec<CertificateD
 #[test]
 fn a_certificate_of_any_date_is_accepted() {
     for years in [(1970, 1971), (2000, 2999), (2900, 2901)] {
-        let (mut params, pair) = (params(), ed25519());
+        let (mut params, pair) = (params(), ed25519(3));
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);
         let client = presenting(Some(signed(&params, &pair)), &pair);
@@ -92,35 +93,35 @@ fn a_certificate_of_any_date_is_accepted() {
 
 #[test]
 fn whoever_shows_no_certificate_is_turned_away() {
-    let client = presenting(None, &ed25519());
+    let client = presenting(None, &ed25519(3));
     assert_eq!(shake(client, tls(2).server().unwrap()), Err(Error::NoCertificatesPresented));
 }
 
 #[test]
 fn a_key_that_is_not_the_certificates_own_is_turned_away() {
-    let client = presenting(Some(signed(&params(), &ed25519())), &ed25519());
+    let client = presenting(Some(signed(&params(), &ed25519(4))), &ed25519(5));
     assert!(matches!(shake(client, tls(2).server().unwrap()), Err(Error::InvalidCertificate(_))));
 }
 
 /// The public key of another algorithm: nobody looks at its bytes.
-struct Rsa;
+struct Other(&'static SignatureAlgorithm);
 
-impl PublicKeyData for Rsa {
+impl PublicKeyData for Other {
     fn der_bytes(&self) -> &[u8] {
         &[0x55; 270]
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &rcgen::PKCS_RSA_SHA256
+        self.0
     }
 }
 
 #[test]
 fn a_certificate_for_anything_but_ed25519_is_turned_away() {
-    let pair = ed25519();
-    let rsa = params().signed_by(&Rsa, &Issuer::new(params(), &pair)).unwrap().der().clone();
-    let p256 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    for chain in [vec![rsa], signed(&params(), &p256)] {
+    let pair = ed25519(3);
+    for algorithm in [&rcgen::PKCS_RSA_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256] {
+        let other = params().signed_by(&Other(algorithm), &Issuer::new(params(), &pair)).unwrap();
+        let chain = vec![other.der().clone()];
         let client = presenting(Some(chain), &pair);
         let refused = Err(Error::InvalidCertificate(CertificateError::BadEncoding));
         assert_eq!(shake(client, tls(2).server().unwrap()), refused);
@@ -129,7 +130,7 @@ fn a_certificate_for_anything_but_ed25519_is_turned_away() {
 
 #[test]
 fn a_chain_or_a_huge_certificate_is_turned_away_before_it_is_read() {
-    let pair = ed25519();
+    let pair = ed25519(3);
     let one = signed(&params(), &pair);
     let mut huge = params();
     let names = (0..200).map(|n| rcgen::SanType::DnsName(format!("host-{n}.example").try_into().unwrap()));
@@ -154,7 +155,7 @@ fn a_listener_is_held_to_the_same() {
             Some(self.0.clone())
         }
     }
-    let pair = ed25519();
+    let pair = ed25519(3);
     let one = signed(&params(), &pair);
     for (chain, is_sound) in [(one.clone(), true), ([one.clone(), one].concat(), false)] {
         let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
