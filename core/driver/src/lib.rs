@@ -26,6 +26,7 @@ mod queue;
 mod runtime;
 mod shared;
 mod shell;
+mod sleep;
 mod slot;
 mod socket;
 mod store;

@@ -3,6 +3,7 @@
 use handfast_core::{Ask, Event, Interface, Node, Now, Opened, Output, Ready, Received, SocketId};
 use std::io;
 use std::task::Waker;
+use std::time::Duration;
 
 /// A pure state machine that speaks UDP: the verbs of [`handfast_core::Node`] that a loop needs.
 pub trait Machine: Send + 'static {
@@ -14,6 +15,8 @@ pub trait Machine: Send + 'static {
     fn handle_interfaces(&mut self, now: Now, list: &[Interface]);
     /// Answers [`Output::Open`]; an error later means that an open socket failed for good.
     fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>);
+    /// The machine slept for so long.
+    fn handle_wake(&mut self, now: Now, slept: Duration);
     /// What to do next. Called until [`Output::Wait`] or [`Output::Yield`].
     fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output;
     /// Says goodbye and winds down.
@@ -37,6 +40,10 @@ impl Machine for Node {
 
     fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>) {
         self.handle_socket(now, id, result);
+    }
+
+    fn handle_wake(&mut self, now: Now, slept: Duration) {
+        self.handle_wake(now, slept);
     }
 
     fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {

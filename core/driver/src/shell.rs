@@ -6,6 +6,7 @@ use crate::clock;
 use crate::machine::{Attendant, Machine};
 use crate::runtime::{Runtime, Timer};
 use crate::shared::{Life, Locked, Shared};
+use crate::sleep::Sleep;
 use crate::socket::{Bound, Inbound, Polled, TURN};
 use handfast_core::{Now, Output, Received, SocketId, SocketSpec, Transmit};
 use std::future::poll_fn;
@@ -46,6 +47,7 @@ pub(crate) struct Shell<R: Runtime, M: Machine, A: Attendant<M>> {
     seen_posts: u32,
     linger: Duration,
     busy_until: Option<Instant>,
+    sleep: Sleep,
 }
 
 /// What a turn came to.
@@ -77,6 +79,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
             seen_posts: 0,
             linger,
             busy_until: None,
+            sleep: Sleep::new(clock::now()),
         }
     }
 
@@ -135,6 +138,9 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
         let now = clock::now();
         if busy && !self.linger.is_zero() {
             self.busy_until = Some(now.mono + self.linger);
+        }
+        if let Some(slept) = self.sleep.since_last(now) {
+            locked.machine.handle_wake(now, slept);
         }
         for (id, kind) in failed {
             locked.machine.handle_socket(now, id, Err(kind));
