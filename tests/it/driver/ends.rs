@@ -131,7 +131,9 @@ fn a_runtime_that_is_dropped_leaves_no_handle_hanging() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (a, _b, connection) = runtime.block_on(lab::connected::<Tokio, Tokio>());
     let (mut send, mut recv) = runtime.block_on(connection.open_bi("orphan")).unwrap();
+    let port = lab::address(&a, "127.0.0.1").port();
     drop(runtime);
+    UdpSocket::bind(("0.0.0.0", port)).expect("its sockets are closed");
     lab::run::<handfast_smol::Runtime>(async {
         assert_eq!(recv.read_chunk().await.unwrap_err(), ReadError::Gone);
         assert!(send.write(b"x").await.is_err());
