@@ -4,6 +4,7 @@ use super::support::*;
 use handfast_core::{Event, PeerId};
 use handfast_tests::fabric::{Host, Link, PerMille};
 use handfast_tests::forge::dns;
+use handfast_tests::paired::records;
 use handfast_tests::world::World;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -89,9 +90,13 @@ fn a_forged_goodbye_ends_no_connection_and_the_peer_is_not_lost() {
 
 #[test]
 fn an_address_that_is_a_lie_is_found_out_by_its_key_and_the_others_are_tried() {
-    let (mut world, a, b) = pair_of_hosts(1);
-    // Somebody who has a node and no pairing with anybody.
+    let mut world = World::seeded(1);
+    // Somebody who has a node and no pairing with anybody. The first host has the lowest address, which is
+    // dialled first.
     let liar = world.add(config(), &identity(3), vec![]);
+    let (of_a, of_b) = records(identity(1).public_key(), identity(2).public_key());
+    let a = world.add(config(), &identity(1), vec![of_a]);
+    let b = world.add(config(), &identity(2), vec![of_b]);
     world.fabric.keep_seen(1000);
     meet(&mut world, a, b);
     world.run_for(Duration::from_secs(10));
@@ -106,8 +111,11 @@ fn an_address_that_is_a_lie_is_found_out_by_its_key_and_the_others_are_tried() {
     let seen = discovered(&mut world, a).into_iter().find(|seen| seen.id == peer).unwrap();
     let lies = world.address(liar);
     assert!(seen.addresses.iter().any(|known| known.address == lies), "the lie was heard");
+    world.fabric.take_seen();
     world.tell(a, |node, now| node.connect(now, peer)).unwrap();
     assert!(world.run_until(SOON, |world| conn(world, a).is_some()));
+    let tried = world.fabric.take_seen().iter().any(|seen| seen.destination == lies);
+    assert!(tried, "the lie was tried");
     let dialled = |event: &Event| match event {
         Event::PeerConnected(connected) => Some((connected.remote, connected.key)),
         _ => None,
