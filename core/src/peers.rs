@@ -46,6 +46,8 @@ pub(crate) enum Event {
     List { conn: ConnId, peer: PublicKey, list: Vec<Entry> },
     /// Application streams may open.
     Admit { conn: ConnId },
+    /// The application is told that it is gone: its streams end.
+    Hide { conn: ConnId },
     /// No address for a pairing answered.
     PairingUnreachable { pairing: PairingId, failure: PairingFailure },
     /// There is room again for peers that were announced and not kept.

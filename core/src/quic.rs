@@ -251,7 +251,14 @@ impl Quic {
                 conn.admit(&config);
                 cx.work.send(conn);
             }
+            conn.show(cx);
         });
+    }
+
+    /// The application takes a connection for gone: its streams end, and it hears of no other until
+    /// [`Quic::admit`].
+    pub(crate) fn hide(&mut self, now: Instant, conn: ConnId) {
+        self.with(now, conn, |conn, cx| conn.hide(cx));
     }
 
     /// Lifts the stranger's deadline: whoever asks has deadlines of its own.

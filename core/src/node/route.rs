@@ -232,6 +232,7 @@ impl Node {
                 self.peers.handle_settled(now, conn, &mine);
             }
             peers::Event::Admit { conn } => self.quic.admit(now, conn),
+            peers::Event::Hide { conn } => self.quic.hide(now, conn),
             peers::Event::Room => self.mdns.tell_again(),
             peers::Event::PairingUnreachable { pairing, failure } => {
                 self.pairing.handle_dial_failed(now, pairing, failure);

@@ -153,9 +153,7 @@ impl Peers {
     /// Shows a connection to the application.
     pub(super) fn show(&mut self, conn: ConnId) {
         let link = self.links.get_mut(&conn).expect("only a link that is there is shown");
-        if link.stage == Stage::Greeting {
-            self.events.push_back(Event::Admit { conn });
-        }
+        self.events.push_back(Event::Admit { conn });
         link.stage = Stage::Up;
         let peer = self.describe(&self.links[&conn]);
         self.tell(Tell::PeerConnected(peer));
@@ -165,6 +163,7 @@ impl Peers {
         let link = self.links.get_mut(&conn).expect("only a link that is there is hidden");
         link.stage = stage;
         let id = link.peer.peer_id(self.kind);
+        self.events.push_back(Event::Hide { conn });
         self.tell(Tell::PeerDisconnected(conn, id, DisconnectReason::Replaced));
     }
 

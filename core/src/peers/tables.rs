@@ -21,8 +21,8 @@ pub(crate) struct Bounds {
 
 /// Names of one key: a hash of each kind.
 const NAMES_A_KEY: usize = 2;
-/// What is said of a connection at a time: shown, hidden, admitted, left.
-const EVENTS_A_LINK: usize = 4;
+/// What is said of a connection at a time: admitted, shown, hidden, told so, left.
+const EVENTS_A_LINK: usize = 5;
 
 impl Peers {
     /// All of them.

@@ -69,6 +69,8 @@ pub(crate) struct Conn {
     pub(super) queued_send: bool,
     pub(super) queued_available: bool,
     queued_unread: bool,
+    /// The application was told that it is gone, though it stands.
+    hidden: bool,
     /// Streams that were opened on this side.
     pub(super) opened: usize,
     /// There were [`MAX_OPENED`] of them, and there are fewer.
@@ -107,6 +109,7 @@ impl Conn {
             queued_send: false,
             queued_available: false,
             queued_unread: false,
+            hidden: false,
             opened: 0,
             room_again: false,
             main: MainStream::default(),
@@ -188,6 +191,7 @@ impl Conn {
         if self.is_over() {
             return;
         }
+        self.cut_streams(cx);
         self.main.finish();
         self.phase = Phase::Closing { until: cx.now + LAST_WORDS, code };
         self.flush_main(cx);
@@ -304,11 +308,7 @@ impl Conn {
 
     fn stream_event(&mut self, cx: &mut Context<'_>, event: StreamEvent) {
         match event {
-            StreamEvent::Opened { dir } => {
-                while let Some(id) = self.quic.streams().accept(dir) {
-                    self.accepted(cx, stream_id(id), dir);
-                }
-            }
+            StreamEvent::Opened { dir } => self.accept(cx, dir),
             StreamEvent::Readable { id } => self.readable(cx, stream_id(id)),
             StreamEvent::Writable { id } => self.writable(cx, stream_id(id)),
             StreamEvent::Finished { id } => self.finished(cx, stream_id(id)),
@@ -325,14 +325,65 @@ impl Conn {
         }
     }
 
-    fn accepted(&mut self, cx: &mut Context<'_>, id: StreamId, dir: Dir) {
-        if self.main.id.is_none() && dir == Dir::Bi && !self.dialled() {
-            self.main.id = Some(id);
-            self.flush_main(cx);
-        } else {
-            self.streams.insert(id, Stream::opened_by_peer(dir.into()));
+    /// Takes the streams that the peer opened, the main stream first. Those of the application wait while it
+    /// takes the connection for gone.
+    fn accept(&mut self, cx: &mut Context<'_>, dir: Dir) {
+        let lacks_main = |conn: &Self| conn.main.id.is_none() && dir == Dir::Bi && !conn.dialled();
+        while (lacks_main(self) || self.is_shown())
+            && let Some(id) = self.quic.streams().accept(dir)
+        {
+            let id = stream_id(id);
+            if lacks_main(self) {
+                self.main.id = Some(id);
+                self.flush_main(cx);
+            } else {
+                self.streams.insert(id, Stream::opened_by_peer(dir.into()));
+            }
+            self.readable(cx, id);
         }
-        self.readable(cx, id);
+    }
+
+    /// Whether the application may be told of streams.
+    fn is_shown(&self) -> bool {
+        self.phase == Phase::Open && !self.hidden
+    }
+
+    /// The application is told that the connection is gone: its streams end with an error, and it hears of no
+    /// other.
+    pub(super) fn hide(&mut self, cx: &mut Context<'_>) {
+        self.hidden = true;
+        self.cut_streams(cx);
+    }
+
+    /// The application is told that the connection stands.
+    pub(super) fn show(&mut self, cx: &mut Context<'_>) {
+        self.hidden = false;
+        for dir in [Dir::Bi, Dir::Uni] {
+            self.accept(cx, dir);
+        }
+    }
+
+    /// Ends every stream of the application, both ways.
+    fn cut_streams(&mut self, cx: &mut Context<'_>) {
+        let (id, code) = (self.id, super::streams::varint(StreamCode::Dropped.code()));
+        for (stream_id, stream) in &self.streams {
+            if !matches!(stream.recv, Recv::Done) {
+                // Either half may be over already.
+                let _ = self.quic.recv_stream(quic_id(*stream_id)).stop(code);
+            }
+            if !matches!(stream.send, Send::Done) {
+                let _ = self.quic.send_stream(quic_id(*stream_id)).reset(code);
+            }
+        }
+        // Who was not told of a stream never will be.
+        self.streams.retain(|_, stream| !matches!(stream.recv, Recv::Label(_)));
+        for (stream_id, stream) in &mut self.streams {
+            (stream.recv, stream.send) = (Recv::Done, Send::Done);
+            let what = Readiness { readable: true, writable: true, ..Readiness::default() };
+            stream.mark(id, *stream_id, cx.out, what);
+        }
+        cx.work.poll(self);
+        cx.work.send(self);
     }
 
     fn readable(&mut self, cx: &mut Context<'_>, id: StreamId) {

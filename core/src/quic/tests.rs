@@ -299,6 +299,36 @@ fn a_burst_of_tiny_frames_is_read_piece_by_piece_and_to_its_end() {
 }
 
 #[test]
+fn streams_of_a_hidden_connection_end_and_new_ones_wait_until_it_is_shown() {
+    let mut pair = Pair::new();
+    let (on_client, on_server) = pair.connected();
+    pair.ends[CLIENT].admit(pair.now, on_client);
+    pair.ends[SERVER].admit(pair.now, on_server);
+    pair.run();
+    let say = |pair: &mut Pair| {
+        let id = pair.ends[CLIENT].open(on_client, Direction::Bi, "", 0).unwrap();
+        pair.ends[CLIENT].stream(on_client, id).unwrap().write(b"hello").unwrap();
+        pair.run();
+        id
+    };
+    let opened = |pair: &mut Pair| {
+        let told = std::iter::from_fn(|| pair.ends[SERVER].poll_ready()).collect::<Vec<_>>();
+        told.into_iter().filter(|(.., now)| now.opened).map(|(_, id, ..)| id).collect::<Vec<_>>()
+    };
+    let first = say(&mut pair);
+    assert_eq!(opened(&mut pair), [first]);
+    pair.ends[SERVER].hide(pair.now, on_server);
+    let second = say(&mut pair);
+    assert_eq!(opened(&mut pair), []);
+    let read = pair.ends[SERVER].stream(on_server, first).map(|mut s| s.read_chunks(9, &mut Vec::new()));
+    assert!(!matches!(read, Ok(Ok(_))), "what was there is cut off");
+    let written = pair.ends[CLIENT].stream(on_client, first).map(|mut s| s.write(b"more"));
+    assert!(!matches!(written, Ok(Ok(_))), "and so it is for the peer");
+    pair.ends[SERVER].admit(pair.now, on_server);
+    assert_eq!(opened(&mut pair), [second]);
+}
+
+#[test]
 fn room_for_streams_both_ways_is_told_once() {
     let mut pair = Pair::new();
     let (on_client, on_server) = pair.connected();
