@@ -331,6 +331,14 @@ impl Draw<'_> {
             let typos = if dice.one_in(4) { dice.between(1, 4) as u32 } else { 0 };
             let begin = dice.duration(Duration::ZERO, self.length / 2);
             steps.push((begin, Step::Pair { host, joiner, way, after, typos }));
+            if dice.one_in(2) {
+                // What goes wrong just then is worth most.
+                let whose = *dice.pick(&[host, joiner]);
+                let setback = self.setback(dice, whose);
+                // A crash is to come in the middle of it.
+                let late = if matches!(setback, Step::Crash(..)) { dice.below(150) } else { 0 };
+                steps.push((begin + after + Duration::from_millis(late), setback));
+            }
             if dice.one_in(6) {
                 steps.push((begin + after, Step::Cancel(*dice.pick(&[host, joiner]))));
             }
@@ -348,6 +356,16 @@ impl Draw<'_> {
             }
         }
         steps
+    }
+
+    /// What may befall a host while it pairs.
+    fn setback(&self, dice: &mut Dice, host: usize) -> Step {
+        let while_ = Duration::from_millis(dice.between(1_000, 60_000));
+        match dice.below(4) {
+            0 | 1 => Step::Store(host, store_odds(dice), while_),
+            2 => Step::Hooks(host, hook_odds(dice), while_),
+            _ => Step::Crash(host, while_ / 10),
+        }
     }
 
     fn trouble(&self, dice: &mut Dice) -> Step {
@@ -371,17 +389,8 @@ impl Draw<'_> {
             7 => Step::Sleep(host, while_ * dice.between(1, 240) as u32),
             8 => Step::Jump(host, dice.seconds(365 * 86_400)),
             9 | 10 => Step::Crash(host, while_ / 4),
-            11 => {
-                let mut odds = StoreOdds::default();
-                let part = [&mut odds.fail, &mut odds.stall, &mut odds.crash];
-                let [fail, stall, crash] = part;
-                (*fail, *stall, *crash) = (dice.per_mille(300), dice.per_mille(300), dice.per_mille(300));
-                Step::Store(host, odds, while_ * 4)
-            }
-            12 => {
-                let (fail, stall, panic) = (dice.per_mille(400), dice.per_mille(300), dice.per_mille(200));
-                Step::Hooks(host, HookOdds { fail, stall, panic }, while_ * 4)
-            }
+            11 => Step::Store(host, store_odds(dice), while_ * 4),
+            12 => Step::Hooks(host, hook_odds(dice), while_ * 4),
             13 => Step::Leave(host, while_ / 4),
             _ => {
                 use Villain::*;
@@ -390,6 +399,14 @@ impl Draw<'_> {
             }
         }
     }
+}
+
+fn store_odds(dice: &mut Dice) -> StoreOdds {
+    StoreOdds { fail: dice.per_mille(300), stall: dice.per_mille(300), crash: dice.per_mille(300) }
+}
+
+fn hook_odds(dice: &mut Dice) -> HookOdds {
+    HookOdds { fail: dice.per_mille(300), stall: dice.per_mille(300), panic: dice.per_mille(200) }
 }
 
 fn ending(dice: &mut Dice) -> Ending {

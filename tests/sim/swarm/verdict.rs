@@ -115,7 +115,8 @@ fn application_disagrees(director: &Director, host: Host) -> Option<String> {
         ));
     }
     // An event that a crash swallowed is learnt from the list of peers at the next start.
-    let left: Vec<&PairId> = saved.difference(&paired).collect();
+    let held: BTreeSet<PairId> = machine.store.records.keys().copied().collect();
+    let left: Vec<&PairId> = saved.difference(&held).collect();
     (!left.is_empty() && machine.app.crashes == 0)
         .then(|| format!("the application of {} still has {left:?}", machine.name))
 }
