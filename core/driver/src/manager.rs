@@ -53,7 +53,11 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
     /// 30 s at most. After that time the future is dropped and [`peer_paired_rollback`] runs.
     ///
     /// Must be idempotent on `peer.pair_id`: after a crash it may be called again. What `peer.replaces`
-    /// names was saved before for the same key, and is replaced once the pairing is complete.
+    /// names was saved before for the same key, and is replaced once the pairing is complete: keep it until
+    /// [`Event::PeerPaired`], since this pairing may yet be undone.
+    ///
+    /// A crash can swallow the word that a pairing was completed, or ended: at each start compare what was
+    /// saved with those of [`Node::peers`](crate::Node::peers) that are paired.
     ///
     /// # Errors
     /// An error ends the pairing on both sides.
@@ -72,7 +76,8 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// A pairing ended, because the peer or this node forgot it.
+    /// A pairing ended, because the peer or this node forgot it. A crash may swallow this: see
+    /// [`peer_paired`](Self::peer_paired).
     fn peer_unpaired(&self, key: PublicKey, pairing: PairId) {}
 
     /// A peer opened a stream. The hook comes before [`Node::accept`](crate::Node::accept): keep the stream
