@@ -126,6 +126,7 @@ impl Director {
         for host in self.hosts.clone().into_iter().flatten() {
             self.world.resume(host);
             self.world.restart(host);
+            self.world[host].app.slow = false;
         }
     }
 

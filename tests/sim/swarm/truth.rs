@@ -31,8 +31,10 @@ pub(super) struct Story {
     pub(super) finished: bool,
     /// How often a reader was told that it was opened.
     pub(super) opened: u32,
-    /// Its end was read, or either side had an error.
-    pub(super) over: bool,
+    /// Its writer knows that all was acknowledged, or that it was not.
+    pub(super) writer_done: bool,
+    /// Its reader came to its end, or had an error.
+    pub(super) reader_done: bool,
 }
 
 /// What was achieved, so that a world in which nothing ever works does not pass for one in which nothing
@@ -102,10 +104,25 @@ impl Truth {
         one_way(a, b) || one_way(b, a)
     }
 
+    /// A stream of which somebody waits for ever to hear how it ended.
+    pub(super) fn untold(&self) -> Option<u64> {
+        let untold = |story: &Story| !story.writer_done || (story.opened > 0 && !story.reader_done);
+        self.streams.iter().find(|(_, story)| untold(story)).map(|(number, _)| *number)
+    }
+
     /// Begins a stream; its number, which its label carries.
     pub(super) fn begin(&mut self, from: PublicKey, to: PublicKey, total: u64, ending: Ending) -> u64 {
         self.next += 1;
-        let story = Story { from, to, total, ending, finished: false, opened: 0, over: false };
+        let story = Story {
+            from,
+            to,
+            total,
+            ending,
+            finished: false,
+            opened: 0,
+            writer_done: false,
+            reader_done: false,
+        };
         self.streams.insert(self.next, story);
         self.next
     }

@@ -1,7 +1,7 @@
 //! The application of a swarm's hosts, and the person in front of it: pairs, connects, and sends bytes whose
 //! every octet the reader can check.
 
-use super::truth::{Ending, Truth, content};
+use super::truth::{Ending, Story, Truth, content};
 use crate::app::{App, Context, Hook};
 use handfast_core::ask::{Answer, PairingReply, PairingRequest, PairingRequestToken};
 use handfast_core::error::{ReadError, WriteError};
@@ -108,50 +108,54 @@ impl User {
         true
     }
 
-    fn over(&mut self, number: u64) {
+    fn writer_done(&self, number: u64) {
         if let Some(story) = self.truth.borrow_mut().streams.get_mut(&number) {
-            story.over = true;
+            story.writer_done = true;
+        }
+    }
+
+    fn reader_done(&self, number: u64) {
+        if let Some(story) = self.truth.borrow_mut().streams.get_mut(&number) {
+            story.reader_done = true;
         }
     }
 
     fn write_on(&mut self, cx: &mut Context<'_>, number: u64) {
         let Some(writing) = self.writing.get_mut(&number) else { return };
-        let (total, ending) = {
-            let truth = self.truth.borrow();
-            let story = &truth.streams[&number];
-            (story.total, story.ending)
-        };
-        let ended = loop {
-            let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) else { break true };
-            // Who gives up does so when half of it is on its way, a little later.
-            let whole = if ending == Ending::Reset { total / 2 } else { total };
+        let Story { total, ending, finished, .. } = self.truth.borrow().streams[&number];
+        // All is said; what is left is to hear that it arrived.
+        if finished {
+            return;
+        }
+        // Who gives up does so when half of it is on its way, a little later.
+        let whole = if ending == Ending::Reset { total / 2 } else { total };
+        loop {
+            let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) else { break };
             let len = PIECE.min(whole - writing.written) as usize;
             if len == 0 && ending == Ending::Reset {
+                drop(stream);
                 self.next_timer += 1;
                 self.giving_up.insert(self.next_timer, number);
-                drop(stream);
                 let after = Duration::from_millis(u64::from(cx.rng.next_u32() % 2_000));
                 return cx.set_timer(after, self.next_timer);
             }
             if len == 0 {
-                if stream.finish().is_ok()
-                    && let Some(story) = self.truth.borrow_mut().streams.get_mut(&number)
-                {
+                if stream.finish().is_err() {
+                    break;
+                }
+                if let Some(story) = self.truth.borrow_mut().streams.get_mut(&number) {
                     story.finished = true;
                 }
-                break false;
+                return;
             }
             match stream.write(&content(writing.number, writing.written, len)) {
                 Ok(taken) => writing.written += taken as u64,
                 Err(WriteError::Blocked) => return,
-                Err(WriteError::Stopped(_) | WriteError::Gone) => break true,
-                Err(_) => break true,
+                Err(_) => break,
             }
-        };
-        self.writing.remove(&number);
-        if ended {
-            self.over(number);
         }
+        self.writing.remove(&number);
+        self.writer_done(number);
     }
 
     fn give_up(&mut self, cx: &mut Context<'_>, number: u64) {
@@ -159,7 +163,7 @@ impl User {
         if let Ok(mut stream) = cx.node.stream(writing.conn, writing.stream) {
             stream.reset(0x10);
         }
-        self.over(number);
+        self.writer_done(number);
     }
 
     fn stream_moved(&mut self, cx: &mut Context<'_>, at: (ConnId, StreamId), key: u64, now: Readiness) {
@@ -176,9 +180,9 @@ impl User {
                 self.read_on(cx, at);
             }
         }
-        if now.stopped.is_some() {
+        if now.stopped.is_some() || now.finished {
             self.writing.remove(&key);
-            self.over(key);
+            self.writer_done(key);
         } else if now.writable {
             self.write_on(cx, key);
         }
@@ -240,23 +244,20 @@ impl User {
         };
         if ended {
             self.reading.remove(&at);
-            self.over(number);
+            self.reader_done(number);
         }
     }
 
     fn gone(&mut self, conn: ConnId) {
         self.connections.remove(&conn);
-        let mut lost = self.reading_on(conn);
-        lost.extend(self.writing.extract_if(.., |_, w| w.conn == conn).map(|(number, _)| number));
-        self.reading.retain(|(c, _), _| *c != conn);
-        for number in lost {
-            self.over(number);
+        let unread = self.reading.extract_if(.., |(c, _), _| *c == conn).map(|(_, reading)| reading.number);
+        for number in unread.collect::<Vec<_>>() {
+            self.reader_done(number);
         }
-    }
-
-    fn reading_on(&self, conn: ConnId) -> Vec<u64> {
-        let on = self.reading.iter().filter(|((c, _), _)| *c == conn);
-        on.map(|(_, reading)| reading.number).collect()
+        let unwritten = self.writing.extract_if(.., |_, writing| writing.conn == conn);
+        for number in unwritten.map(|(number, _)| number).collect::<Vec<_>>() {
+            self.writer_done(number);
+        }
     }
 
     /// Whether the store holds a pairing with a key that both sides agreed to.

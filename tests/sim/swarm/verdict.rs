@@ -36,6 +36,11 @@ pub(super) fn await_rest(director: &mut Director) {
     if let Some(sentence) = disagreement(director) {
         panic!("pairing ends on both sides or on neither: {sentence}, after they had agreed");
     }
+    let untold = director.truth.borrow().untold();
+    assert!(
+        untold.is_none(),
+        "bytes arrive whole or with an error: nobody is told how stream {untold:?} ended"
+    );
     while let Some(sentence) = blindness(director) {
         let late = director.world.elapsed() >= healed + SEE_WITHIN;
         assert!(!late, "all who should see each other do: {sentence}");
