@@ -1,0 +1,133 @@
+//! What the engine is asked for: what happened, what is ready, what is to be sent, and by when.
+//!
+//! Connections that have had their say, and are over, are forgotten on the way.
+
+use super::connection::Context;
+use super::transmit::{self, Round};
+use super::{Event, Quic, find};
+use crate::id::{ConnId, StreamId};
+use crate::io::{Deadline, Readiness, Reason};
+use std::time::Instant;
+
+impl Quic {
+    pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+        self.timers.next().map(|at| Deadline { at, reason: Reason::Quic })
+    }
+
+    /// Lets every connection say what it has to say. Call before the other `poll_*`.
+    pub(crate) fn poll_connections(&mut self, now: Instant) {
+        while self.out.events.is_empty()
+            && let Some(conn) = self.out.unread.pop_front()
+        {
+            self.with(now, conn, |conn, cx| conn.read_on(cx));
+        }
+        while let Some(slot) = self.work.poll.pop_front() {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            conn.queued_poll = false;
+            let mut cx =
+                Context { now, service: &self.config.service, out: &mut self.out, work: &mut self.work };
+            conn.poll(&mut cx);
+            self.work.send(conn);
+            self.endpoint_events(slot);
+            self.arm(slot);
+            self.bury(slot);
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// A stream that moved, what its driver calls it, and what it is ready for.
+    pub(crate) fn poll_ready(&mut self) -> Option<(ConnId, StreamId, u64, Readiness)> {
+        while let Some((id, stream)) = self.out.ready.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            if let Some((key, now)) = conn.take_ready(&mut self.work, stream) {
+                return Some((id, stream, key, now));
+            }
+        }
+        None
+    }
+
+    /// A connection whose peer allows more streams.
+    pub(crate) fn poll_available(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.out.available.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            conn.queued_available = false;
+            return Some(id);
+        }
+        None
+    }
+
+    /// The next datagrams, into `buf`.
+    pub(crate) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Round {
+        if let Some(transmit) = self.responses.pop(&self.paths, buf) {
+            return Round::Transmit(transmit);
+        }
+        loop {
+            let Some(slot) = self.turn.next(&mut self.work.send) else {
+                return if self.work.send.is_empty() { Round::Idle } else { Round::Over };
+            };
+            let Some(conn) = self.conns.get_mut(slot) else {
+                self.turn.done(&mut self.work.send);
+                continue;
+            };
+            if let Some(transmit) = transmit::batch(conn, now, &self.paths, buf) {
+                self.turn.spent(&mut self.work.send);
+                return Round::Transmit(transmit);
+            }
+            conn.queued_send = false;
+            self.turn.done(&mut self.work.send);
+            self.endpoint_events(slot);
+            self.arm(slot);
+            self.bury(slot);
+        }
+    }
+
+    /// Whether every connection is over and has said so.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.work.send.is_empty()
+            && self.responses.is_empty()
+            && self.conns.iter().all(|(_, conn)| conn.is_over())
+    }
+
+    fn endpoint_events(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        while let Some(event) = conn.quic.poll_endpoint_events() {
+            if event.is_drained() {
+                self.slots[conn.handle.0] = None;
+                conn.drained = true;
+            }
+            if let Some(event) = self.endpoint.handle_event(conn.handle, event) {
+                conn.quic.handle_event(event);
+                self.work.poll(conn);
+            }
+        }
+    }
+
+    fn arm(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let own = conn.deadline().map(|(at, _)| at);
+        let quic = if conn.drained { None } else { conn.quic.poll_timeout() };
+        let at = own.into_iter().chain(quic).min();
+        self.timers.arm(slot, &mut conn.armed, at);
+    }
+
+    /// Forgets a connection that nobody needs any more. Until then a stranger's counts as such: one that is
+    /// opened and closed at once is there for as long as QUIC drains it (RFC 9000 §10.2), and two forged
+    /// datagrams make one.
+    fn bury(&mut self, slot: usize) {
+        let Some(conn) = self.conns.get(slot) else { return };
+        if !conn.is_spent() || conn.queued_poll || conn.queued_send {
+            return;
+        }
+        let mut conn = self.conns.remove(slot);
+        self.timers.disarm(slot, &mut conn.armed);
+        if !conn.dialled() {
+            self.accepted -= 1;
+        }
+        if let Some(ip) = conn.counted {
+            self.admission.discount(ip);
+        }
+    }
+}
