@@ -1,63 +1,27 @@
 //! Two engines, what they ask of their applications and stores, and the connections between them.
 
-use super::super::{Event, NewSession, Pairing, Settings};
-use crate::ask::{Ask, PairedToken, PairingReply, PairingRequestToken, RollbackToken, StoreToken};
+mod node;
+
+pub(super) use node::{Node, StoreFault};
+
+use super::super::{Event, NewSession};
+use crate::ask::{Ask, PairingReply};
 use crate::code::Code;
-use crate::error::HookFailed;
-use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
-use crate::id::{ConnId, PairId, PeerIdKind, PublicKey};
-use crate::metadata::Metadata;
-use crate::rng::{Rng, Seed};
-use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use crate::event::{Event as Told, PairedPeer, PairingId};
+use crate::id::{ConnId, PairId, PublicKey};
 use crate::wire::close::CloseCode;
 use crate::wire::control::{Control, Entry, State};
 use crate::wire::frame::{Deframer, Frame};
 use crate::wire::pairing::Pairing as Message;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use node::engine;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The one that shows the code, in most stories.
 pub(super) const HOST: usize = 0;
 /// The one that types it.
 pub(super) const JOINER: usize = 1;
-
-/// What goes wrong with one call of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StoreFault {
-    /// It fails, and nothing was written.
-    Unwritten,
-    /// It fails, but was written.
-    Written,
-    /// It fails, and so does reading back.
-    Dead,
-    /// It was written, is said to have failed, and can't be read back at first.
-    DeadWritten,
-}
-
-pub(super) struct Node {
-    pub(super) engine: Pairing,
-    pub(super) key: PublicKey,
-    pub(super) store: BTreeMap<PairId, PairRecord>,
-    /// Store calls so far.
-    pub(super) calls: usize,
-    pub(super) fault: Option<(usize, StoreFault)>,
-    /// The store answers only when it is told to.
-    pub(super) slow: bool,
-    waiting_store: VecDeque<(StoreToken, StoreRequest)>,
-    dead_reads: usize,
-    /// How hooks answer; `None` leaves them waiting.
-    pub(super) hook: Option<Result<(), HookFailed>>,
-    pub(super) waiting_hooks: Vec<PairedToken>,
-    pub(super) saved: Vec<PairedPeer>,
-    /// How rollbacks answer; `None` leaves them waiting.
-    pub(super) rollback: Option<Result<(), HookFailed>>,
-    pub(super) waiting_rollbacks: Vec<RollbackToken>,
-    pub(super) rolled_back: Vec<PairId>,
-    pub(super) prompts: Vec<PairingRequestToken>,
-    pub(super) told: Vec<Told>,
-    pub(super) settles: usize,
-}
 
 /// A connection: client and server, and what each end sends.
 pub(super) struct Wire {
@@ -80,92 +44,6 @@ pub(super) struct World {
     pub(super) cut_after: Option<usize>,
     /// The exporter of either end: a man in the middle has two.
     pub(super) exporters: [[u8; 32]; 2],
-}
-
-fn engine(n: u8, run: u8, key: PublicKey) -> Pairing {
-    let settings = Settings {
-        own: key,
-        peer_id: PeerIdKind::Sha1,
-        metadata: Metadata::named(format!("device {n}")),
-        window: Duration::from_secs(120),
-    };
-    let mut seed = [n; 32];
-    seed[31] = run;
-    Pairing::new(settings, Rng::child(&Seed::new(seed), "pairing"))
-}
-
-impl Node {
-    fn new(n: u8) -> Self {
-        let key = crate::Identity::from_entropy([n + 1; 32]).public_key();
-        Self {
-            engine: engine(n, 0, key),
-            key,
-            store: BTreeMap::new(),
-            calls: 0,
-            fault: None,
-            slow: false,
-            waiting_store: VecDeque::new(),
-            dead_reads: 0,
-            hook: Some(Ok(())),
-            waiting_hooks: Vec::new(),
-            saved: Vec::new(),
-            rollback: Some(Ok(())),
-            waiting_rollbacks: Vec::new(),
-            rolled_back: Vec::new(),
-            prompts: Vec::new(),
-            told: Vec::new(),
-            settles: 0,
-        }
-    }
-
-    fn store(&mut self, request: StoreRequest) -> StoreReply {
-        let StoreRequest::Write { put, delete } = request else {
-            if self.dead_reads > 0 {
-                self.dead_reads -= 1;
-                return StoreReply::Failed;
-            }
-            return StoreReply::Loaded(self.store.values().cloned().collect());
-        };
-        self.calls += 1;
-        let fault = self.fault.filter(|(call, _)| *call == self.calls).map(|(_, fault)| fault);
-        if matches!(fault, Some(StoreFault::Dead | StoreFault::DeadWritten)) {
-            self.dead_reads = 1;
-        }
-        if matches!(fault, None | Some(StoreFault::Written | StoreFault::DeadWritten)) {
-            for id in &delete {
-                self.store.remove(id);
-            }
-            self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
-        }
-        if fault.is_some() { StoreReply::Failed } else { StoreReply::Written }
-    }
-
-    /// The ids that are paired, as the store holds them.
-    pub(super) fn paired(&self) -> Vec<PairId> {
-        let paired = self.store.values().filter(|record| record.state == PairState::Paired);
-        paired.map(|record| record.pair_id).collect()
-    }
-
-    pub(super) fn tentative(&self) -> usize {
-        self.store.values().filter(|record| record.state != PairState::Paired).count()
-    }
-
-    /// How the calls of `host` and `join` ended, in order.
-    pub(super) fn endings(&self) -> Vec<Result<PairId, PairingFailure>> {
-        let ending = |told: &Told| match told {
-            Told::PairingEnded(_, result) => Some(result.clone().map(|peer| peer.pair_id)),
-            _ => None,
-        };
-        self.told.iter().filter_map(ending).collect()
-    }
-
-    pub(super) fn attempts_failed(&self) -> Vec<u8> {
-        let left = |told: &Told| match told {
-            Told::PairingAttemptFailed { attempts_left, .. } => Some(*attempts_left),
-            _ => None,
-        };
-        self.told.iter().filter_map(left).collect()
-    }
 }
 
 impl World {
