@@ -3,20 +3,17 @@
 //! Generic DNS-SD; peers are its first user. Routes what comes in to the link it concerns and turns away what
 //! nobody may believe. Never knows what a peer is, nor a connection.
 
-use self::guard::{Concern, Way};
-use self::link::{GROUP_V4, GROUP_V6, LinkState, PORT};
-use self::parse::Message;
+use self::link::LinkState;
 use self::presence::Presence;
 use self::records::Type;
-use self::respond::Asker;
 use self::scope::{Scope, Turn};
 use self::ups::Ups;
 use crate::id::SocketId;
-use crate::io::{Deadline, Family, InterfaceAddr, Received, Transmit};
+use crate::io::{Deadline, InterfaceAddr, Received, Transmit};
 use crate::rng::Rng;
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::trace;
 
 pub(crate) use self::link::Link;
@@ -33,6 +30,7 @@ mod link;
 mod name;
 mod parse;
 mod presence;
+mod receive;
 mod records;
 mod respond;
 mod scope;
@@ -40,9 +38,6 @@ mod service;
 mod suppress;
 mod ups;
 mod write;
-
-/// One conflict of a name is reported in this time: anyone on the LAN can forge them.
-const CONFLICT_GAP: Duration = Duration::from_secs(60);
 
 /// A node publishes itself, and browses for its like: one service, of one kind.
 const MAX_SERVICES: usize = 1;
@@ -320,83 +315,6 @@ impl Mdns {
             }
         }
     }
-
-    /// The link that a datagram came in on: a unicast to the shared port may reach any of our sockets.
-    fn route(&self, rx: &Received) -> Option<SocketId> {
-        let Some(interface) = rx.interface else {
-            return self.links.contains_key(&rx.socket).then_some(rx.socket);
-        };
-        let family = Family::of(rx.source.ip());
-        let is_there = |state: &&LinkState| state.link.interface == interface && state.link.family == family;
-        self.links.values().find(is_there).map(|state| state.link.socket)
-    }
-
-    fn handle_message(&mut self, now: Instant, rx: &Received, datagram: &[u8]) -> Result<(), Dropped> {
-        let head = guard::head(datagram).map_err(Dropped::Refused)?;
-        let socket = self.route(rx).ok_or(Dropped::NoLink)?;
-        let link = self.links.get_mut(&socket).ok_or(Dropped::NoLink)?;
-        let from = rx.source;
-        let is_own = self.scope.own_ips.contains(&from.ip());
-
-        let is_multicast = rx.destination.is_some_and(|to| to == GROUP_V4 || to == GROUP_V6);
-        if !is_multicast && !link.link.reaches(from.ip()) {
-            return Err(Dropped::OffLink);
-        }
-        if head.way == Way::Response {
-            if from.port() != PORT {
-                return Err(Dropped::Port);
-            }
-            // Where the operating system doesn't tell the destination, it may have been the group.
-            if !is_multicast && rx.destination.is_some() && !link.queries.expects_direct(now) {
-                return Err(Dropped::Unasked);
-            }
-        }
-        let scope = &self.scope;
-        let cares = |name: &[u8], kind: Type| {
-            scope.concerns(name) || (is_about_host(kind) && link.cache.has_hosts() && is_host(link, name))
-        };
-        let concern = guard::scan(datagram, &head, &mut self.safe, cares).map_err(Dropped::Refused)?;
-        if concern == Concern::Unrelated {
-            return Err(Dropped::Unrelated);
-        }
-        if is_own && link.echoes.take(now, datagram) {
-            return Err(Dropped::Echo);
-        }
-        let message = parse::parse(&head, &self.safe).ok_or(Dropped::Unparsed)?;
-        let mut turn = Turn { now, scope, rng: &mut self.rng };
-        match message {
-            Message::Query(query) => {
-                let by = if is_multicast { records::Want::Multicast } else { records::Want::Unicast };
-                let asker = match from.port() {
-                    PORT if is_own => Asker::SameHost,
-                    PORT => Asker::Querier(by),
-                    _ => Asker::Resolver,
-                };
-                link.handle_query(&mut turn, from, asker, query);
-            }
-            Message::Response(records) => {
-                for name in link.handle_response(&mut turn, is_own, &records) {
-                    self.handle_conflict(now, name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn handle_conflict(&mut self, now: Instant, name: Name) {
-        if self.conflicts.get(&name).is_none_or(|last| now >= *last + CONFLICT_GAP) {
-            self.conflicts.insert(name.clone(), now);
-            self.conflict_events.insert(name);
-        }
-    }
-}
-
-fn is_about_host(kind: Type) -> bool {
-    [Type::A, Type::AAAA, Type::NSEC].contains(&kind)
-}
-
-fn is_host(link: &LinkState, wire: &[u8]) -> bool {
-    name::Name::from_wire(wire).is_some_and(|name| link.is_host(&name))
 }
 
 #[cfg(test)]
