@@ -1,118 +1,112 @@
 //! Does what the steps of a plan say, and undoes what is to last for a while only.
 
-use super::super::agenda::{Agenda, Item};
+use super::super::agenda::Item;
 use super::super::plan::{Step, Way};
-use super::super::user::{HookOdds, User};
+use super::super::user::HookOdds;
 use super::Director;
 use crate::fabric::{BridgeState, Host, Link};
 use crate::store::StoreOdds;
 use handfast_core::{Code, Family, Target};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// A node that shuts down has said all within this time.
+const FAREWELL: Duration = Duration::from_secs(4);
 
 impl Director {
     pub(super) fn step(&mut self, step: Step) {
         self.world.narrate(None, format_args!("{step:?}"));
-        let now = self.world.elapsed();
-        let undo = |agenda: &mut Agenda, after: Duration, step: &Step| {
-            agenda.add(now + after, Item::Undo(step.clone()));
-        };
-        match &step {
+        if let Some(time) = self.begin(&step) {
+            self.agenda.add(self.world.elapsed() + time, Item::Undo(step));
+        }
+    }
+
+    /// Does a step. What is to last for a while only says for how long.
+    fn begin(&mut self, step: &Step) -> Option<Duration> {
+        match *step {
             Step::Link(segment, link, time) => {
-                self.places.set_link(&mut self.world.fabric, *segment, Some(*link));
-                undo(&mut self.agenda, *time, &step);
+                self.places.set_link(&mut self.world.fabric, segment, Some(link));
+                return Some(time);
             }
             Step::Cable(number, port, link, time) => {
-                self.cable(*number, *port, Some(*link));
-                undo(&mut self.agenda, *time, &step);
+                self.cable(number, port, Some(link));
+                return Some(time);
             }
-            Step::Part(segment, away, time) => {
-                let apart = |n: &usize| self.hosts.get(*n).copied().flatten();
-                let away: Vec<Host> = away.iter().filter_map(apart).collect();
-                let here = self.hosts.iter().flatten().copied().filter(|host| !away.contains(host)).collect();
-                self.places.part(&mut self.world.fabric, *segment, vec![here, away]);
-                undo(&mut self.agenda, *time, &step);
+            Step::Part(segment, ref away, time) => {
+                self.part(segment, away);
+                return Some(time);
             }
             Step::Unbridge(joint, time) => {
-                self.places.set_bridge(&mut self.world.fabric, *joint, BridgeState::Down);
-                undo(&mut self.agenda, *time, &step);
-            }
-            Step::Flap(number, port, time, _) => {
-                if let Some(host) = self.hosts[*number] {
-                    self.world.take_down(host, *port as u32 + 1);
-                    undo(&mut self.agenda, *time, &step);
-                }
-            }
-            Step::Renumber(number, port) => self.renumber(*number, *port),
-            Step::Sleep(number, time) => {
-                if let Some(host) = self.up(*number) {
-                    self.world.suspend(host);
-                    undo(&mut self.agenda, *time, &step);
-                }
-            }
-            Step::Jump(number, seconds) => {
-                if let Some(host) = self.hosts[*number] {
-                    self.world.jump_clock(host, *seconds);
-                }
-            }
-            Step::Crash(number, time) => {
-                if let Some(host) = self.hosts[*number] {
-                    self.world.crash_for(host, *time);
-                }
+                self.places.set_bridge(&mut self.world.fabric, joint, BridgeState::Down);
+                return Some(time);
             }
             Step::Store(number, odds, time) => {
-                self.shake(*number, |user, store| {
-                    let _ = user;
-                    *store = *odds;
-                });
-                undo(&mut self.agenda, *time, &step);
+                self.set_store(number, odds);
+                return Some(time);
             }
             Step::Hooks(number, odds, time) => {
-                self.shake(*number, |user, _| user.hooks = *odds);
-                undo(&mut self.agenda, *time, &step);
+                self.set_hooks(number, odds);
+                return Some(time);
             }
-            Step::Rebind(segment) => self.places.rebind(&mut self.world.fabric, *segment),
-            Step::Villain(segment, who, time) => {
-                self.places.invite(&mut self.world, *segment, *who, *time);
+            Step::Flap(number, port, time, _) => {
+                self.world.take_down(self.hosts[number]?, port as u32 + 1);
+                return Some(time);
             }
-            Step::Pair { host, joiner, way, after, typos } => {
-                self.pair(*host, *joiner, *way, *after, *typos);
-            }
-            Step::Cancel(number) => {
-                if let Some(host) = self.up(*number)
-                    && let Some(begun) = self.begun.get(&host).copied()
-                {
-                    self.world.tell(host, |node, now| node.pairing().cancel(now, begun));
-                }
-            }
-            Step::Forget(a, b) => {
-                if let Some(host) = self.up(*a) {
-                    let peer = self.id(*b);
-                    self.truth.borrow_mut().forget(self.key(*a), self.key(*b));
-                    self.world.tell(host, |node, now| node.pairing().forget(now, peer));
-                }
-            }
-            Step::Connect(a, b) => self.connect(*a, *b),
-            Step::Close(a, b) => {
-                if let Some(host) = self.up(*a)
-                    && let Some(conn) = self.world[host].app.connection_to(&self.key(*b))
-                {
-                    self.world.tell(host, |node, now| node.close(now, conn));
-                }
-            }
-            Step::Send(a, b, total, ending) => {
-                let peer = self.key(*b);
-                if let Some(host) = self.up(*a) {
-                    self.world.with_app(host, |user, cx| user.send(cx, peer, *total, *ending));
-                    self.world.settle(host);
-                }
+            Step::Sleep(number, time) => {
+                self.world.suspend(self.up(number)?);
+                return Some(time);
             }
             Step::Leave(number, time) => {
-                if let Some(host) = self.up(*number) {
-                    self.world.shut_down(host);
-                    undo(&mut self.agenda, *time + Duration::from_secs(4), &step);
-                }
+                self.world.shut_down(self.up(number)?);
+                return Some(time + FAREWELL);
             }
+            Step::Renumber(number, port) => self.renumber(number, port),
+            Step::Jump(number, seconds) => self.world.jump_clock(self.hosts[number]?, seconds),
+            Step::Crash(number, time) => self.world.crash_for(self.hosts[number]?, time),
+            Step::Rebind(segment) => self.places.rebind(&mut self.world.fabric, segment),
+            Step::Villain(segment, who, time) => {
+                let left = self.plan.length.saturating_sub(self.world.elapsed());
+                self.places.invite(&mut self.world, segment, who, time.min(left));
+            }
+            Step::Pair { host, joiner, way, after, typos } => self.pair(host, joiner, way, after, typos),
+            Step::Cancel(number) => self.cancel(number),
+            Step::Forget(a, b) => self.forget(a, b),
+            Step::Connect(a, b) => self.connect(a, b),
+            Step::Close(a, b) => self.close(a, b),
+            Step::Send(a, b, total, ending) => {
+                let (host, peer) = (self.up(a)?, self.key(b));
+                self.world.with_app(host, |user, cx| user.send(cx, peer, total, ending));
+                self.world.settle(host);
+            }
+        }
+        None
+    }
+
+    fn part(&mut self, segment: usize, away: &BTreeSet<usize>) {
+        let host = |n: &usize| self.hosts.get(*n).copied().flatten();
+        let away: Vec<Host> = away.iter().filter_map(host).collect();
+        let here = self.hosts.iter().flatten().copied().filter(|host| !away.contains(host)).collect();
+        self.places.part(&mut self.world.fabric, segment, vec![here, away]);
+    }
+
+    fn cancel(&mut self, number: usize) {
+        let Some(host) = self.up(number) else { return };
+        if let Some(begun) = self.begun.get(&host).copied() {
+            self.world.tell(host, |node, now| node.pairing().cancel(now, begun));
+        }
+    }
+
+    fn forget(&mut self, a: usize, b: usize) {
+        let (Some(host), peer) = (self.up(a), self.id(b)) else { return };
+        self.truth.borrow_mut().forget(self.key(a), self.key(b));
+        self.world.tell(host, |node, now| node.pairing().forget(now, peer));
+    }
+
+    fn close(&mut self, a: usize, b: usize) {
+        let Some(host) = self.up(a) else { return };
+        if let Some(conn) = self.world[host].app.connection_to(&self.key(b)) {
+            self.world.tell(host, |node, now| node.close(now, conn));
         }
     }
 
@@ -140,8 +134,8 @@ impl Director {
                     self.world.resume(host);
                 }
             }
-            Step::Store(number, ..) => self.shake(number, |_, store| *store = StoreOdds::default()),
-            Step::Hooks(number, ..) => self.shake(number, |user, _| user.hooks = HookOdds::default()),
+            Step::Store(number, ..) => self.set_store(number, StoreOdds::default()),
+            Step::Hooks(number, ..) => self.set_hooks(number, HookOdds::default()),
             Step::Leave(number, _) => {
                 if let Some(host) = self.hosts[number] {
                     self.world.crash(host);
@@ -177,10 +171,15 @@ impl Director {
         self.world.renumber(host, port as u32 + 1, addresses);
     }
 
-    fn shake(&mut self, number: usize, change: impl FnOnce(&mut User, &mut StoreOdds)) {
+    fn set_store(&mut self, number: usize, odds: StoreOdds) {
         if let Some(host) = self.hosts[number] {
-            let machine = &mut self.world[host];
-            change(&mut machine.app, &mut machine.store.odds);
+            self.world[host].store.odds = odds;
+        }
+    }
+
+    fn set_hooks(&mut self, number: usize, odds: HookOdds) {
+        if let Some(host) = self.hosts[number] {
+            self.world[host].app.hooks = odds;
         }
     }
 

@@ -18,7 +18,7 @@ impl Plan {
         let (segments, joints) = topology(&mut dice);
         let has_homes = segments.iter().any(|(_, uplink, _)| *uplink != Uplink::None);
         let hosts = dice.between(if has_homes { 3 } else { 2 }, 6) as usize;
-        let guests: Vec<Guest> = (0..hosts).map(|n| guest(&mut dice, n, segments.len())).collect();
+        let guests: Vec<Guest> = (0..hosts).map(|n| guest(&mut dice, n, segments.len(), has_homes)).collect();
         let length = Duration::from_secs(dice.between(60, 1200));
         let small = dice.one_in(3);
         let place =
@@ -26,6 +26,14 @@ impl Plan {
         let mut steps = place.story(&mut dice);
         for _ in 0..dice.between(0, 10) {
             steps.push((dice.duration(Duration::ZERO, length), place.trouble(&mut dice)));
+        }
+        if has_homes && dice.one_in(2) {
+            // Somebody at the office who knows the way back into the homes.
+            let time = dice.duration(Duration::from_secs(1), length);
+            steps.push((
+                dice.duration(Duration::ZERO, length),
+                Step::Villain(OFFICE, Villain::Replayer, time),
+            ));
         }
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(Some).collect();
@@ -58,9 +66,14 @@ fn nat(dice: &mut Dice) -> Uplink {
     Uplink::Nat(mapping, *dice.pick(&Depends::ALL))
 }
 
-fn guest(dice: &mut Dice, number: usize, segments: usize) -> Guest {
-    // The first hosts are spread, so that every segment has one.
-    let mut on = vec![if number < segments { number } else { dice.below(segments as u64) as usize }];
+fn guest(dice: &mut Dice, number: usize, segments: usize, has_homes: bool) -> Guest {
+    let mut on = match number {
+        // The first hosts are spread, so that every segment has one.
+        _ if number < segments => vec![number],
+        // Who lives behind a NAT is to have more than one place to go to.
+        _ if has_homes && !dice.one_in(3) => vec![OFFICE],
+        _ => vec![dice.below(segments as u64) as usize],
+    };
     if dice.one_in(4) {
         on.push(dice.below(segments as u64) as usize);
     }
@@ -140,9 +153,13 @@ impl Draw<'_> {
         for _ in 0..dice.between(1, 3) {
             // The same two pair again, or others do.
             match dice.below(3) {
+                0 if self.has_homes => host = self.server(dice),
                 0 => std::mem::swap(&mut host, &mut joiner),
                 1 => (host, joiner) = self.two(dice),
                 _ => {}
+            }
+            if host == joiner {
+                joiner = (host + 1) % self.hosts;
             }
             let ways = [Way::At, Way::At, Way::Chosen, Way::Any, Way::Asked];
             let way = *dice.pick(if self.has_homes { &ways[..1] } else { &ways });
