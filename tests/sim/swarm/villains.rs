@@ -25,6 +25,9 @@ const INITIALS: u32 = 10;
 /// Codes of closing there are, from 0 on.
 const CODES: u8 = 9;
 
+/// The code of closing of a peer that has no pairing.
+const NOT_PAIRED: u8 = 3;
+
 /// The port of mDNS. RFC 6762 §3.
 const MDNS_PORT: u16 = 5353;
 
@@ -42,7 +45,7 @@ struct Rogue {
     until: Instant,
     /// Multicasts that he heard.
     heard: VecDeque<Arrival>,
-    /// With which code he closed last.
+    /// How often he closed.
     closed: u8,
     /// What he saw others send to a host.
     overheard: VecDeque<Outgoing>,
@@ -129,8 +132,10 @@ impl Rogue {
     /// Who dials is closed in the name of whom he dials, before that one can answer.
     fn close(&mut self, sent: &Outgoing) -> Option<Misdeed> {
         let (first, dialler) = (FirstFlight::read(&sent.payload)?, sent.source_ip?);
-        self.closed = (self.closed + 1) % CODES;
-        let close = first.forged_close(self.closed);
+        self.closed = self.closed.wrapping_add(1);
+        // Every other time he says what would hurt most, were it believed.
+        let code = if self.closed.is_multiple_of(2) { NOT_PAIRED } else { self.closed / 2 % CODES };
+        let close = first.forged_close(code);
         let out = out(QUIC_PORT, SocketAddr::new(dialler, sent.source_port), &close);
         Some(Misdeed { fault: Fault::Forged, as_if_from: Some(sent.destination), out })
     }

@@ -175,6 +175,12 @@ impl Draw<'_> {
                 let late = if matches!(setback, Step::Crash(..)) { dice.below(150) } else { 0 };
                 steps.push((begin + after + Duration::from_millis(late), setback));
             }
+            if dice.one_in(4) {
+                // Somebody who closes what the two open, as long as he can.
+                let segment = self.guests[joiner].segments[0];
+                let time = Duration::from_millis(dice.between(10_000, 300_000));
+                steps.push((begin + after, Step::Villain(segment, Villain::Forger, time)));
+            }
             if dice.one_in(6) {
                 steps.push((begin + after, Step::Cancel(*dice.pick(&[host, joiner]))));
             }
