@@ -133,15 +133,12 @@ impl Queries {
     /// Asks until answered; goes on as before if it is asked already.
     pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, patience: Patience, rng: &mut Rng) {
         let first = now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX);
-        let given_up = self.given_up.iter().rev().find(|(_, n, k)| (n, *k) == (name, kind));
-        let mut fresh = Series {
-            next: Next::Answered,
-            patience,
-            asked: given_up.map(|(asked, ..)| *asked),
-            refresh: None,
-        };
-        fresh.begin(first);
-        let series = self.series.entry((name.clone(), kind)).or_insert(fresh);
+        let given_up = &self.given_up;
+        let series = self.series.entry((name.clone(), kind)).or_insert_with(|| {
+            let given_up = given_up.iter().rev().find(|(_, n, k)| (n, *k) == (name, kind));
+            let asked = given_up.map(|(asked, ..)| *asked);
+            Series { next: Next::Answered, patience, asked, refresh: None }
+        });
         if series.next == Next::Answered {
             series.begin(first);
         }
