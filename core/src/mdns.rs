@@ -18,7 +18,7 @@ use tracing::trace;
 
 pub(crate) use self::link::Link;
 pub(crate) use self::name::{Label, Name};
-pub(crate) use self::service::{Bounds, Dropped, Event, Instance, Limits, Service, ServiceType};
+pub(crate) use self::service::{Bounds, Dropped, Event, Instance, Limits, Service, ServiceId, ServiceType};
 
 mod announce;
 mod browse;
@@ -157,11 +157,9 @@ impl Mdns {
         self.settle();
     }
 
-    /// Announces a service on every link. One of the same kind and instance is replaced: what differs is
-    /// announced anew.
-    pub(crate) fn publish(&mut self, now: Instant, service: Service) {
-        self.scope.services.retain(|old| old.instance_name() != service.instance_name());
-        self.scope.services.push(service);
+    /// Announces a service on every link. One of the same id is replaced: what differs is announced anew.
+    pub(crate) fn publish(&mut self, now: Instant, id: ServiceId, service: Service) {
+        self.scope.services.insert(id, service);
         self.on_services(now);
     }
 
@@ -290,8 +288,8 @@ impl Mdns {
     }
 
     fn on_services(&mut self, now: Instant) {
-        let services = &self.scope.services;
-        let names = services.iter().flat_map(|service| [service.instance_name(), service.host_name()]);
+        let services = self.scope.services.values();
+        let names = services.flat_map(|service| [service.instance_name(), service.host_name()]);
         self.scope.own_names = names.collect();
         let own_names = &self.scope.own_names;
         self.conflicts.retain(|name, _| own_names.contains(name));

@@ -124,7 +124,7 @@ impl LinkState {
 
     /// The services changed, or the addresses.
     pub(super) fn publish(&mut self, turn: &mut Turn<'_>) {
-        self.owned.publish(turn.now, turn.scope.services.iter(), &self.link.addresses);
+        self.owned.publish(turn.now, turn.scope.services.values(), &self.link.addresses);
     }
 
     /// Everybody may have forgotten us, and we may know what is no longer so: after a sleep.

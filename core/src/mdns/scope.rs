@@ -3,7 +3,7 @@
 //! The same for all links; what a link sees is never kept here.
 
 use super::name::{Label, Name, wire_is_child_of};
-use super::service::{Service, ServiceType};
+use super::service::{Service, ServiceId, ServiceType};
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// What this node publishes and looks for, on all links alike.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
-    pub(super) services: Vec<Service>,
+    pub(super) services: BTreeMap<ServiceId, Service>,
     pub(super) browsing: BTreeSet<ServiceType>,
     pub(super) resolving: BTreeMap<Name, (ServiceType, Label)>,
     /// The names of `services`: instances and hosts.
@@ -36,7 +36,7 @@ impl Scope {
     /// Whether a name that lies in a datagram, uncompressed, is one of ours or of those we look for.
     pub(super) fn concerns(&self, wire: &[u8]) -> bool {
         let is = |name: &Name| wire.eq_ignore_ascii_case(name.as_wire());
-        let published = self.services.iter().map(|service| &service.kind);
+        let published = self.services.values().map(|service| &service.kind);
         let kinds = || self.browsing.iter().chain(published.clone()).map(ServiceType::name);
         let resolved = self.resolving.values().map(|(kind, _)| kind.name());
         kinds().any(|kind| is(kind) || wire_is_child_of(wire, kind))

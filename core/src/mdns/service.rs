@@ -54,6 +54,10 @@ impl ServiceType {
     }
 }
 
+/// One of our services, for as long as it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ServiceId(pub(crate) u64);
+
 /// A service of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Service {

@@ -13,11 +13,14 @@ use super::Node;
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{PeerId, PublicKey};
-use crate::mdns::{self, Instance, Label, Limits, Mdns, Service, ServiceType};
+use crate::mdns::{self, Instance, Label, Limits, Mdns, Service, ServiceId, ServiceType};
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
 use crate::wire::txt::{Txt, Value};
 use std::time::Instant;
+
+/// The node itself: what an application publishes beside it comes after.
+const OWN_SERVICE: ServiceId = ServiceId(0);
 
 /// The version of the TXT record's keys. RFC 6763 §6.7.
 const TXT_VERSION: &str = "1";
@@ -45,7 +48,7 @@ impl Node {
         let pairing = self.pairing.is_hosting();
         if self.advertised != Some((port, pairing)) {
             self.advertised = Some((port, pairing));
-            self.mdns.publish(now, service(&self.config, &self.own, port, pairing));
+            self.mdns.publish(now, OWN_SERVICE, service(&self.config, &self.own, port, pairing));
         }
     }
 

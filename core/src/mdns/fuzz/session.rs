@@ -4,7 +4,7 @@ use super::{MAX_RECORDS, label};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
 use crate::mdns::link::{GROUP_V4, GROUP_V6, PORT};
-use crate::mdns::{Event, Limits, Link, Mdns, Service, ServiceType, guard};
+use crate::mdns::{Event, Limits, Link, Mdns, Service, ServiceId, ServiceType, guard};
 use crate::rng::{Rng, Seed};
 use crate::script::Script;
 use crate::wire::txt::{Txt, Value};
@@ -152,7 +152,7 @@ impl Lan {
         let pairs = [("v", Value::Octets(std::slice::from_ref(&form))), ("pair", Value::Present)];
         let txt = Txt::encode(pairs).expect("short and printable");
         let service = Service { kind: kind(), instance: label(&name), host: label(&name), port, txt };
-        self.nodes[n].publish(self.now, service);
+        self.nodes[n].publish(self.now, ServiceId(0), service);
     }
 
     /// Delivers a datagram: `way` says from whom and to where.

@@ -130,7 +130,7 @@ fn changed_txt_reaches_those_that_browse_at_once() {
     lan.run_for(secs(10));
     lan.sent.clear();
     let now = lan.time();
-    lan.nodes[b].publish(now, Service { txt: txt("w"), ..service(b) });
+    lan.nodes[b].publish(now, ServiceId(0), Service { txt: txt("w"), ..service(b) });
     lan.run_for(millis(10));
     assert_eq!(lan.seen(a)[0].txt, txt("w"));
     // Nothing but the TXT record is announced, as ours alone.
@@ -146,7 +146,7 @@ fn a_service_published_again_unchanged_says_nothing() {
     lan.run_for(secs(100));
     lan.sent.clear();
     let now = lan.time();
-    lan.nodes[a].publish(now, service(a));
+    lan.nodes[a].publish(now, ServiceId(0), service(a));
     lan.run_for(secs(5));
     assert!(lan.sent.is_empty());
 }
@@ -170,7 +170,7 @@ fn the_twelfth_change_within_a_minute_waits() {
     lan.sent.clear();
     for n in 0..30 {
         let now = lan.time();
-        lan.nodes[a].publish(now, Service { txt: txt(&n.to_string()), ..service(a) });
+        lan.nodes[a].publish(now, ServiceId(0), Service { txt: txt(&n.to_string()), ..service(a) });
         lan.run_for(secs(2));
     }
     let distinct: BTreeSet<String> = lan.sent.iter().map(|sent| format!("{:?}", sent.records())).collect();

@@ -124,7 +124,7 @@ impl Lan {
     pub(super) fn node(&mut self) -> usize {
         let node = self.silent_node();
         let now = self.time();
-        self.nodes[node].publish(now, service(node));
+        self.nodes[node].publish(now, ServiceId(0), service(node));
         self.nodes[node].browse(now, kind());
         node
     }

@@ -24,7 +24,7 @@ fn settled() -> Lan {
     let mut lan = Lan::ethernet();
     let node = lan.silent_node();
     let now = lan.time();
-    lan.nodes[node].publish(now, service(node));
+    lan.nodes[node].publish(now, ServiceId(0), service(node));
     lan.run_for(secs(2000));
     lan.sent.clear();
     lan
@@ -46,7 +46,7 @@ fn announcements_are_three_with_doubling_gaps_and_never_periodic() {
     let mut lan = Lan::ethernet();
     let node = lan.silent_node();
     let now = lan.time();
-    lan.nodes[node].publish(now, service(node));
+    lan.nodes[node].publish(now, ServiceId(0), service(node));
     lan.run_for(secs(10_000));
     let times: Vec<Duration> = lan.sent.iter().map(|sent| sent.at).collect();
     assert_eq!(times, [secs(0), secs(1), secs(3)]);
