@@ -15,6 +15,7 @@ mod discovery;
 mod hostile;
 mod lan;
 mod model;
+mod questions;
 mod responder;
 
 pub(super) use crate::testing::base;
