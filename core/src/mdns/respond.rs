@@ -20,6 +20,9 @@ const SHARED_DELAY_MAX: Duration = Duration::from_millis(120);
 const PROBE_GAP: Duration = Duration::from_millis(250);
 /// Unicast replies that wait at a time. A further asker gets none, and asks again.
 const MAX_REPLIES: usize = 64;
+/// So many who want the same shared answer at the same time are told each by himself. When more ask, as when a
+/// hundred start together, one multicast tells them all: RFC 6762 §5.4 would have each answer each.
+const MAX_TOLD_ALONE: usize = 2;
 
 /// How an asker can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) enum Waited {
 pub(super) struct Reply {
     pub(super) to: SocketAddr,
     due: Instant,
+    /// Whether others may answer as well.
+    share: Share,
     answers: Vec<Record>,
     additional: Vec<Record>,
     /// Id and questions to echo, towards a resolver.
@@ -94,6 +99,7 @@ impl Replies {
         };
         let is_probe = !query.proposed.is_empty();
         let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
+        let is_crowded = self.0.iter().filter(|reply| reply.share == Share::Shared).count() >= MAX_TOLD_ALONE;
         let mut direct: Vec<usize> = Vec::new();
         for question in &query.questions {
             for at in matching(owned, question) {
@@ -104,6 +110,7 @@ impl Replies {
                 let wants_direct = match asker {
                     Asker::Resolver => true,
                     Asker::SameHost => false,
+                    Asker::Querier(_) if is_crowded && !is_probe && set.share == Share::Shared => false,
                     Asker::Querier(by) => by == Want::Unicast || question.want == Want::Unicast,
                 };
                 let wants_multicast = match asker {
@@ -121,9 +128,12 @@ impl Replies {
             }
         }
         if !direct.is_empty() && self.0.len() < MAX_REPLIES {
-            let shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
-            let due = if shared { now + shared_delay } else { now };
-            self.0.push(reply(owned, query, asker, from, &direct, due));
+            let is_shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
+            let (share, due) = match is_shared {
+                true => (Share::Shared, now + shared_delay),
+                false => (Share::Unique, now),
+            };
+            self.0.push(reply(owned, query, (from, asker), &direct, (share, due)));
         }
     }
 }
@@ -131,10 +141,9 @@ impl Replies {
 fn reply(
     owned: &Owned,
     query: &Query,
-    asker: Asker,
-    to: SocketAddr,
+    (to, asker): (SocketAddr, Asker),
     direct: &[usize],
-    due: Instant,
+    (share, due): (Share, Instant),
 ) -> Reply {
     let additional = owned.additional_to(direct);
     let records = |sets: &[usize]| sets.iter().flat_map(|at| owned.sets[*at].records()).collect::<Vec<_>>();
@@ -150,7 +159,7 @@ fn reply(
             questions.iter_mut().for_each(|question| question.want = Want::Multicast);
         }
     }
-    Reply { to, due, answers, additional, echo }
+    Reply { to, due, share, answers, additional, echo }
 }
 
 /// The sets that answer a question; where a name is ours and the type does not exist, the one that says so.

@@ -4,6 +4,7 @@ use super::lan::*;
 use super::*;
 use crate::mdns::parse::Query;
 use crate::mdns::records::{Data, Question, Record, Share, Ttl, Want};
+use std::net::Ipv4Addr;
 
 const STRANGER: &str = "10.0.0.200:5353";
 
@@ -127,6 +128,22 @@ fn a_direct_answer_is_given_where_the_record_was_multicast_lately() {
     assert!(first.len() == 1 && first[0].1.is_multicast());
     let second = answers(&mut lan, &[ask_kind(Want::Unicast)], &[]);
     assert!(second.len() == 1 && second[0].1.to == stranger());
+}
+
+#[test]
+fn when_many_ask_for_unicast_at_once_two_are_told_alone_and_one_multicast_tells_the_others() {
+    let mut lan = settled();
+    answers(&mut lan, &[ask_kind(Want::Multicast)], &[]);
+    lan.sent.clear();
+    let datagram = write::query(Family::V4, &[ask_kind(Want::Unicast)], &[]).remove(0);
+    for asker in 100..150 {
+        lan.inject(SocketAddr::new(Ipv4Addr::new(10, 0, 0, asker).into(), PORT), &datagram);
+    }
+    lan.run_for(secs(3));
+    let (to_all, alone): (Vec<&Sent>, Vec<&Sent>) = lan.sent.iter().partition(|sent| sent.is_multicast());
+    assert_eq!((to_all.len(), alone.len()), (1, 2));
+    assert!(to_all[0].records().contains(&ptr(0)));
+    assert!(alone.iter().all(|sent| sent.records().contains(&ptr(0))));
 }
 
 #[test]
