@@ -20,7 +20,7 @@ const SHARED_DELAY_MAX: Duration = Duration::from_millis(120);
 const PROBE_GAP: Duration = Duration::from_millis(250);
 /// Unicast replies that wait at a time. A further asker gets none, and asks again.
 const MAX_REPLIES: usize = 64;
-/// So many who want the same shared answer at the same time are told each by himself. When more ask, as when a
+/// So many who want a shared answer within [`MULTICAST_GAP`] are told each by himself. When more ask, as when a
 /// hundred start together, one multicast tells them all: RFC 6762 §5.4 would have each answer each.
 const MAX_TOLD_ALONE: usize = 2;
 
@@ -48,8 +48,6 @@ pub(super) enum Waited {
 pub(super) struct Reply {
     pub(super) to: SocketAddr,
     due: Instant,
-    /// Whether others may answer as well.
-    share: Share,
     answers: Vec<Record>,
     additional: Vec<Record>,
     /// Id and questions to echo, towards a resolver.
@@ -67,21 +65,25 @@ impl Reply {
 
 /// The unicast replies that wait.
 #[derive(Debug, Default)]
-pub(super) struct Replies(Vec<Reply>);
+pub(super) struct Replies {
+    waiting: Vec<Reply>,
+    /// When somebody last asked for a shared answer that he alone gets.
+    told_alone: [Option<Instant>; MAX_TOLD_ALONE],
+}
 
 impl Replies {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Reply> {
-        let at = self.0.iter().position(|reply| reply.due <= now)?;
-        Some(self.0.remove(at))
+        let at = self.waiting.iter().position(|reply| reply.due <= now)?;
+        Some(self.waiting.remove(at))
     }
 
     pub(super) fn next_at(&self) -> Option<Instant> {
-        self.0.iter().map(|reply| reply.due).min()
+        self.waiting.iter().map(|reply| reply.due).min()
     }
 
     /// How full it is.
     pub(super) fn table(&self) -> Table {
-        Table::new("mdns: replies that wait", self.0.len(), MAX_REPLIES)
+        Table::new("mdns: replies that wait", self.waiting.len(), MAX_REPLIES)
     }
 
     /// Answers every question of a query: by multicast through `owned`, or by a reply.
@@ -99,7 +101,7 @@ impl Replies {
         };
         let is_probe = !query.proposed.is_empty();
         let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
-        let is_crowded = self.0.iter().filter(|reply| reply.share == Share::Shared).count() >= MAX_TOLD_ALONE;
+        let is_crowded = self.is_crowded(now);
         let mut direct: Vec<usize> = Vec::new();
         for question in &query.questions {
             for at in matching(owned, question) {
@@ -127,14 +129,20 @@ impl Replies {
                 }
             }
         }
-        if !direct.is_empty() && self.0.len() < MAX_REPLIES {
+        if !direct.is_empty() && self.waiting.len() < MAX_REPLIES {
             let is_shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
-            let (share, due) = match is_shared {
-                true => (Share::Shared, now + shared_delay),
-                false => (Share::Unique, now),
-            };
-            self.0.push(reply(owned, query, (from, asker), &direct, (share, due)));
+            if is_shared {
+                self.told_alone.rotate_right(1);
+                self.told_alone[0] = Some(now);
+            }
+            let due = if is_shared { now + shared_delay } else { now };
+            self.waiting.push(reply(owned, query, (from, asker), &direct, due));
         }
+    }
+
+    /// Whether a multicast costs less than to tell one more by himself.
+    fn is_crowded(&self, now: Instant) -> bool {
+        self.told_alone.iter().all(|told| told.is_some_and(|told| now < told + MULTICAST_GAP))
     }
 }
 
@@ -143,7 +151,7 @@ fn reply(
     query: &Query,
     (to, asker): (SocketAddr, Asker),
     direct: &[usize],
-    (share, due): (Share, Instant),
+    due: Instant,
 ) -> Reply {
     let additional = owned.additional_to(direct);
     let records = |sets: &[usize]| sets.iter().flat_map(|at| owned.sets[*at].records()).collect::<Vec<_>>();
@@ -159,7 +167,7 @@ fn reply(
             questions.iter_mut().for_each(|question| question.want = Want::Multicast);
         }
     }
-    Reply { to, due, share, answers, additional, echo }
+    Reply { to, due, answers, additional, echo }
 }
 
 /// The sets that answer a question; where a name is ours and the type does not exist, the one that says so.
