@@ -20,9 +20,6 @@ const SHARED_DELAY_MAX: Duration = Duration::from_millis(120);
 const PROBE_GAP: Duration = Duration::from_millis(250);
 /// Unicast replies that wait at a time. A further asker gets none, and asks again.
 const MAX_REPLIES: usize = 64;
-/// So many who want a shared answer within [`MULTICAST_GAP`] are told each by himself. When more ask, as when a
-/// hundred start together, one multicast tells them all: RFC 6762 §5.4 would have each answer each.
-const MAX_TOLD_ALONE: usize = 2;
 
 /// How an asker can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +65,7 @@ impl Reply {
 pub(super) struct Replies {
     waiting: Vec<Reply>,
     /// When somebody last asked for a shared answer that he alone gets.
-    told_alone: [Option<Instant>; MAX_TOLD_ALONE],
+    told_alone: Option<Instant>,
 }
 
 impl Replies {
@@ -132,17 +129,17 @@ impl Replies {
         if !direct.is_empty() && self.waiting.len() < MAX_REPLIES {
             let is_shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
             if is_shared {
-                self.told_alone.rotate_right(1);
-                self.told_alone[0] = Some(now);
+                self.told_alone = Some(now);
             }
             let due = if is_shared { now + shared_delay } else { now };
             self.waiting.push(reply(owned, query, (from, asker), &direct, due));
         }
     }
 
-    /// Whether a multicast costs less than to tell one more by himself.
+    /// Whether somebody asked less than a second ago, and was told by himself: one multicast tells all who come
+    /// after him. RFC 6762 §5.4 would have each tell each when a hundred start together.
     fn is_crowded(&self, now: Instant) -> bool {
-        self.told_alone.iter().all(|told| told.is_some_and(|told| now < told + MULTICAST_GAP))
+        self.told_alone.is_some_and(|told| now < told + MULTICAST_GAP)
     }
 }
 
