@@ -61,7 +61,7 @@ use ledger::{Change, Ledger};
 use prompts::Prompts;
 use session::{End, PERSON, Session};
 use settle::{Link, Watch};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use window::{Failures, Window};
 
@@ -133,8 +133,8 @@ pub(crate) struct Pairing {
     hooks: Hooks,
     links: BTreeMap<ConnId, Link>,
     watches: BTreeMap<PairId, Watch>,
-    /// Ids that the user wants gone and of which a write is under way.
-    unwanted: BTreeSet<PairId>,
+    /// Ids that the user wants gone, and when that is next tried: each until nothing is left of it.
+    unwanted: BTreeMap<PairId, Instant>,
     /// The number of the next pairing.
     pairings: u64,
     /// The number of the next token.
@@ -157,7 +157,7 @@ impl Pairing {
             hooks: Hooks::default(),
             links: BTreeMap::new(),
             watches: BTreeMap::new(),
-            unwanted: BTreeSet::new(),
+            unwanted: BTreeMap::new(),
             pairings: 0,
             tokens: 0,
             events: VecDeque::new(),
@@ -274,7 +274,7 @@ impl Pairing {
             self.drop_session(now, conn, PairingFailure::Cancelled);
         }
         let known: Vec<_> = self.ledger.of(peer).map(|record| record.pair_id).collect();
-        known.iter().for_each(|id| self.unwant(*id));
+        self.unwanted.extend(known.iter().map(|id| (*id, now)));
         self.refresh(now);
         !known.is_empty()
     }
@@ -307,7 +307,8 @@ impl Pairing {
         let window = self.window.as_ref().map(|window| window.until);
         let watches = self.watches.values().map(|watch| watch.until).min();
         let others = [self.entries.poll_timeout(), self.hooks.poll_timeout(), self.ledger.poll_timeout()];
-        let at = [sessions, window, watches].into_iter().chain(others).flatten().min()?;
+        let own = [sessions, window, watches, self.unwanted_at()];
+        let at = own.into_iter().chain(others).flatten().min()?;
         Some(Deadline { at, reason: Reason::Pairing })
     }
 

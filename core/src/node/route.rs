@@ -203,9 +203,9 @@ impl Node {
         let keys: BTreeSet<PublicKey> = self.pairing.records().filter(paired).map(|r| r.peer).collect();
         self.peers.set_paired(keys);
         self.follow(now, peer);
-        let mine = self.pairing.list_for(peer);
+        let (known, usable) = self.pairing.standing(peer);
         for conn in self.peers.links_to(peer) {
-            self.peers.handle_settled(now, conn, &mine);
+            self.peers.handle_settled(now, conn, known, &usable);
         }
     }
 
@@ -228,8 +228,8 @@ impl Node {
                 while let Some(event) = self.pairing.poll_event() {
                     self.route_pairing(now, event);
                 }
-                let mine = self.pairing.list_for(&peer);
-                self.peers.handle_settled(now, conn, &mine);
+                let (known, usable) = self.pairing.standing(&peer);
+                self.peers.handle_settled(now, conn, known, &usable);
             }
             peers::Event::Admit { conn } => self.quic.admit(now, conn),
             peers::Event::Hide { conn } => self.quic.hide(now, conn),

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How long after a store failed for good it is asked again.
-const RETRY: Duration = Duration::from_secs(10);
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 
 /// Records in all. No further pairing is begun near it; a store that holds more counts as failed, since a
 /// record that is left out would be reported as gone to its peer.

@@ -5,6 +5,7 @@
 use super::answers::Then;
 use super::commit::{self, Mine, Verdict};
 use super::hooks::Hook;
+use super::ledger::RETRY;
 use super::session::HOOK;
 use super::{Event, Pairing, PairingFailure, PairingId, Told};
 use crate::ask::{Ask, RollbackToken};
@@ -74,7 +75,7 @@ impl Pairing {
     pub(super) fn refresh(&mut self, now: Instant) {
         if self.is_loaded() {
             self.undo_what_nobody_holds(now);
-            self.end_what_nobody_wants();
+            self.end_what_nobody_wants(now);
             self.run_table();
             self.send_lists();
         }
@@ -177,24 +178,36 @@ impl Pairing {
         self.change(vec![paired], replaced, then);
     }
 
-    /// The user wants it gone: at once, or once the write of it that is under way is done.
-    pub(super) fn unwant(&mut self, id: PairId) {
-        if self.ledger.is_changing(&id) {
-            self.unwanted.insert(id);
-            return;
-        }
-        let Some(record) = self.ledger.get(&id) else { return };
-        match record.state {
-            PairState::Paired => self.unpair(id, record.peer),
-            PairState::Prepared | PairState::Committed => self.undo(id),
-            PairState::Hook => {}
+    /// What the user wants gone goes at once, or once the write of it that is under way is done; and is tried again
+    /// where the store refuses.
+    fn end_what_nobody_wants(&mut self, now: Instant) {
+        self.unwanted.retain(|id, _| self.ledger.has_trace(id));
+        let due = |(id, at): &(&PairId, &Instant)| **at <= now && !self.ledger.is_changing(id);
+        let due: Vec<PairId> = self.unwanted.iter().filter(due).map(|(id, _)| *id).collect();
+        for id in due {
+            self.unwanted.insert(id, now + RETRY);
+            let Some(record) = self.ledger.get(&id) else { continue };
+            match record.state {
+                PairState::Paired => self.unpair(id, record.peer),
+                PairState::Prepared | PairState::Committed => self.undo(id),
+                // Its rollback is under way.
+                PairState::Hook => {}
+            }
         }
     }
 
-    fn end_what_nobody_wants(&mut self) {
-        for id in std::mem::take(&mut self.unwanted) {
-            self.unwant(id);
-        }
+    /// When something that the user wants gone is tried again.
+    pub(super) fn unwanted_at(&self) -> Option<Instant> {
+        let idle = |(id, _): &(&PairId, &Instant)| self.is_loaded() && !self.ledger.is_changing(id);
+        self.unwanted.iter().filter(idle).map(|(_, at)| *at).min()
+    }
+
+    /// Whether there is any pairing with a key, and those that both sides may use: what the user wants gone is used
+    /// no more, whatever becomes of the write.
+    pub(crate) fn standing(&self, peer: &PublicKey) -> (bool, Vec<PairId>) {
+        let mine = self.mine(peer);
+        let usable = |one: &&Mine| one.state == Listed::Paired && !self.unwanted.contains_key(&one.pair_id);
+        (!mine.is_empty(), mine.values().filter(usable).map(|one| one.pair_id).collect())
     }
 
     pub(super) fn unpair(&mut self, id: PairId, peer: PublicKey) {

@@ -27,6 +27,7 @@ impl Pairing {
             Table::new("pairing: records", records, MAX_RECORDS),
             // Every id is in one change at a time.
             Table::new("pairing: changes for the store", changes, MAX_RECORDS),
+            Table::new("pairing: what the user wants gone", self.unwanted.len(), MAX_RECORDS),
             Table::new("pairing: hooks", self.hooks.len(), MAX_RECORDS),
             Table::new("pairing: callers that wait for a record", self.watches.len(), MAX_WATCHES),
             Table::new("pairing: connections with lists", self.links.len(), connections),

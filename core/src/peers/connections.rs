@@ -4,7 +4,7 @@ use super::dialling::failure_of;
 use super::link::{Link, Stage, Winner};
 use super::{DialId, Event, Peers, Purpose};
 use crate::event::{ConnectFailure, ConnectedPeer, DisconnectReason, Event as Tell};
-use crate::id::{ConnId, PublicKey};
+use crate::id::{ConnId, PairId, PublicKey};
 use crate::quic::Cause;
 use crate::wire::close::CloseCode;
 use crate::wire::control::{Control, Entry, Hello};
@@ -63,15 +63,16 @@ impl Peers {
         self.events.push_back(Event::List { conn, peer, list });
     }
 
-    /// Our pairings with a connection's key, after its list was read or ours changed.
-    pub(crate) fn handle_settled(&mut self, now: Instant, conn: ConnId, mine: &[Entry]) {
+    /// Whether we have any pairing with a connection's key, and those that may be used, after its list was read or
+    /// ours changed.
+    pub(crate) fn handle_settled(&mut self, now: Instant, conn: ConnId, known: bool, usable: &[PairId]) {
         let Some(link) = self.links.get(&conn) else { return };
         if link.hello.is_none() || link.stage == Stage::Leaving {
             return;
         }
-        if mine.is_empty() {
+        if !known {
             self.leave(conn);
-        } else if link.stage == Stage::Greeting && link.agrees_with(mine) {
+        } else if link.stage == Stage::Greeting && link.agrees_with(usable) {
             self.agree(now, conn);
         }
     }
@@ -242,7 +243,7 @@ fn disconnect_reason(cause: Cause) -> DisconnectReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{PairId, PeerIdKind};
+    use crate::id::PeerIdKind;
     use crate::identity::Identity;
     use crate::metadata::Metadata;
     use crate::rng::{Rng, Seed};
@@ -263,7 +264,7 @@ mod tests {
         for conn in (0..20).map(ConnId) {
             peers.handle_connected(conn, peer, "192.0.2.1:1".parse().unwrap(), false, list.clone());
             peers.handle_frame(conn, &frame);
-            peers.handle_settled(base(), conn, &list);
+            peers.handle_settled(base(), conn, true, &[list[0].pair_id]);
         }
         let kept = |link: &&Link| matches!(link.stage, Stage::Up | Stage::Spare);
         assert_eq!(peers.links.values().filter(kept).count(), 2);

@@ -8,7 +8,7 @@
 //!                   └──────────no record─────────────────────────────^
 //! ```
 
-use crate::id::{ConnId, Fingerprint, PublicKey};
+use crate::id::{ConnId, Fingerprint, PairId, PublicKey};
 use crate::wire::control::{Entry, Hello, Listed};
 use std::net::SocketAddr;
 
@@ -53,12 +53,9 @@ pub(super) enum Winner {
 }
 
 impl Link {
-    /// Whether both sides hold one pairing as `paired`.
-    pub(super) fn agrees_with(&self, mine: &[Entry]) -> bool {
-        let theirs_too = |entry: &&Entry| {
-            self.list.iter().any(|their| their.pair_id == entry.pair_id && their.state == Listed::Paired)
-        };
-        mine.iter().filter(|entry| entry.state == Listed::Paired).any(|entry| theirs_too(&entry))
+    /// Whether the peer holds one of these as `paired`, too.
+    pub(super) fn agrees_with(&self, usable: &[PairId]) -> bool {
+        self.list.iter().any(|their| their.state == Listed::Paired && usable.contains(&their.pair_id))
     }
 
     /// Whether the peer's latest list names no pairing that it holds.
@@ -164,11 +161,11 @@ mod tests {
     #[test]
     fn a_pairing_that_one_side_holds_as_tentative_shows_nothing() {
         let mut link = link(1, true, 1, 0);
-        let entry = |state| Entry { pair_id: PairId::from_bytes([1; 32]), state };
-        link.list = vec![entry(Listed::Committed)];
-        assert!(!link.agrees_with(&[entry(Listed::Paired)]));
-        link.list = vec![entry(Listed::Paired)];
-        assert!(!link.agrees_with(&[entry(Listed::Prepared)]));
-        assert!(link.agrees_with(&[entry(Listed::Paired)]));
+        let id = PairId::from_bytes([1; 32]);
+        link.list = vec![Entry { pair_id: id, state: Listed::Committed }];
+        assert!(!link.agrees_with(&[id]));
+        link.list = vec![Entry { pair_id: id, state: Listed::Paired }];
+        assert!(!link.agrees_with(&[]));
+        assert!(link.agrees_with(&[id]));
     }
 }

@@ -91,3 +91,28 @@ fn a_host_that_crashes_in_a_write_comes_back_with_what_was_written_and_both_agre
         }
     }
 }
+
+#[test]
+fn a_peer_that_is_forgotten_while_the_store_stalls_is_connected_no_more() {
+    let (mut world, a, b) = two_hosts();
+    start_pairing(&mut world, a, b);
+    world.run_for(SOON);
+    assert_eq!((paired(&mut world, a), paired(&mut world, b)), ([1; 3], [1; 3]));
+    let connections = |world: &World| {
+        let is_connected = |event: &&Event| matches!(event, Event::PeerConnected(_));
+        world[a].app.events.iter().filter(is_connected).count()
+    };
+    let peer = name(&identity(2));
+    let conn = world.tell(a, |node, _| node.peers().connected()[0].conn);
+    world.tell(a, |node, now| node.close(now, conn));
+    world.run_for(SOON);
+    let before = connections(&world);
+
+    world[a].store.script.push_back(Some(StoreFault::Stall(secs(20))));
+    assert!(world.tell(a, |node, now| node.pairing().forget(now, peer)));
+    meet(&mut world);
+    assert_eq!(connections(&world), before, "it is not used while the store works, nor after");
+    // The application is told, and keeps what it likes.
+    let left = |[of_node, _, in_store]: [usize; 3]| of_node + in_store;
+    assert_eq!((left(paired(&mut world, a)), left(paired(&mut world, b))), (0, 0));
+}

@@ -202,6 +202,7 @@ const LISTED: &str = "
     pairing: records
     pairing: sessions
     pairing: sources that prompted
+    pairing: what the user wants gone
     pairing: wrong codes remembered
     peers: addresses given of a peer
     peers: addresses of a dial

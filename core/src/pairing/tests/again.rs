@@ -1,6 +1,6 @@
 //! A pairing beside what an earlier one left behind, and forgetting what is just being stored.
 
-use super::world::{HOST, JOINER, World};
+use super::world::{HOST, JOINER, StoreFault, World};
 use std::time::Duration;
 
 /// Frames up to `Prepared`: what follows is the host's `Commit`.
@@ -53,6 +53,24 @@ fn of_two_pairings_that_settle_at_once_the_later_stays_on_both_sides() {
         world.assert_both_or_neither("settled");
         assert_eq!(world.nodes[HOST].paired(), [later]);
     }
+}
+
+#[test]
+fn a_peer_that_is_being_forgotten_is_used_no_more_whatever_the_store_does() {
+    let mut world = World::new();
+    world.pair(JOINER);
+    world.run();
+    let peer = world.nodes[JOINER].key;
+    // The deletion that follows fails, and again once.
+    world.nodes[HOST].fault = Some((world.nodes[HOST].calls + 1, StoreFault::Unwritten));
+    let (known, usable) = world.nodes[HOST].engine.standing(&peer);
+    assert!(known && usable.len() == 1);
+    assert!(world.nodes[HOST].engine.forget(world.now, &peer));
+    assert_eq!(world.nodes[HOST].engine.standing(&peer), (true, vec![]), "before the store answers");
+    world.run();
+    assert_eq!(world.nodes[HOST].engine.standing(&peer), (true, vec![]), "though the store refused");
+    world.pass(Duration::from_secs(11));
+    assert_eq!(world.nodes[HOST].engine.standing(&peer), (false, vec![]), "it was tried again");
 }
 
 #[test]
