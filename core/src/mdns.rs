@@ -28,6 +28,7 @@ pub(crate) mod fuzz;
 mod guard;
 mod link;
 mod name;
+mod others;
 mod parse;
 mod presence;
 mod receive;
@@ -214,7 +215,8 @@ impl Mdns {
             return None;
         }
         let now = self.clamp(now);
-        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, buf));
+        let rng = &mut self.rng;
+        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, buf, rng));
         if transmit.is_none() {
             self.next = Next::Known(self.earliest());
         }

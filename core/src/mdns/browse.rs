@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 /// The first question of a series waits for so long, lest all ask at once. RFC 6762 §5.2.
 const FIRST_DELAY_MIN: Duration = Duration::from_millis(20);
 const FIRST_DELAY_MAX: Duration = Duration::from_millis(120);
-/// The second question follows after this; each further gap is twice the last. RFC 6762 §5.2.
+/// The second question follows after this; each further gap is at least twice the last. RFC 6762 §5.2.
 const GAP_MIN: Duration = Duration::from_secs(1);
 const GAP_MAX: Duration = Duration::from_secs(60 * 60);
+/// Each gap is longer by a chance part of itself, at most this one: of all those who heard the same question
+/// and wait equally long from there, one comes first, and asks for all.
+const GAP_SPREAD: u32 = 4;
 /// Questions go out at most once in this time on the average, lest a stranger who names peers without end make
 /// us multicast as often as he does: what comes due meanwhile goes out together.
 const TURN_EVERY: Duration = Duration::from_millis(100);
@@ -65,7 +68,7 @@ enum Next {
     Answered,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Series {
     next: Next,
     patience: Patience,
@@ -93,22 +96,30 @@ impl Series {
     }
 
     /// Asked, by us or on our behalf.
-    fn on_asked(&mut self, now: Instant) {
+    fn on_asked(&mut self, now: Instant, rng: &mut Rng) {
         self.asked = Some(now);
         self.refresh = None;
         if let Patience::Tries(left) = &mut self.patience {
             *left = left.saturating_sub(1);
         }
-        self.next = match self.next {
-            Next::First { .. } => Next::Repeat { at: now + GAP_MIN, gap: GAP_MIN },
-            Next::Repeat { gap, at } if at <= now + GAP_MIN => {
-                let gap = (gap * 2).min(GAP_MAX);
-                Next::Repeat { at: now + gap, gap }
-            }
-            // A refresh between two repetitions changes nothing.
-            Next::Repeat { .. } | Next::Answered => self.next,
+        let gap = match self.next {
+            Next::First { .. } => GAP_MIN,
+            Next::Repeat { gap, at } if at <= now + GAP_MIN.max(gap / 2) => (gap * 2).min(GAP_MAX),
+            // Too early to be the repetition: a refresh, or the question of somebody who just came.
+            Next::Repeat { .. } | Next::Answered => return,
         };
+        let gap = gap + rng.between(Duration::ZERO, gap / GAP_SPREAD);
+        self.next = Next::Repeat { at: now + gap, gap };
     }
+}
+
+/// A series as it was before somebody else asked in our place.
+#[derive(Debug)]
+pub(super) struct Spared {
+    pub(super) name: Name,
+    pub(super) kind: Type,
+    before: Series,
+    after: Series,
 }
 
 /// The questions of one link.
@@ -193,7 +204,8 @@ impl Queries {
         self.series.len()
     }
 
-    /// A known answer wants refreshing; never sooner than a second after the last question. RFC 6762 §5.2.
+    /// A known answer wants refreshing: at once, unless it was asked for within the last second. That question
+    /// did not list it as known, for it is past half of its time: its answer is on its way. RFC 6762 §5.2.
     pub(super) fn refresh(&mut self, now: Instant, name: &Name, kind: Type) {
         let series = self.series.entry((name.clone(), kind)).or_insert(Series {
             next: Next::Answered,
@@ -201,7 +213,9 @@ impl Queries {
             asked: None,
             refresh: None,
         });
-        series.refresh = Some(series.asked.map_or(now, |asked| now.max(asked + GAP_MIN)));
+        if series.asked.is_none_or(|asked| now >= asked + GAP_MIN) {
+            series.refresh = Some(now);
+        }
     }
 
     /// Starts a series anew, or one that ends after a few questions if there is none.
@@ -222,20 +236,42 @@ impl Queries {
     }
 
     /// Somebody else multicast the same question, and knows nothing that we don't: the answers come to us as
-    /// well. RFC 6762 §7.3.
+    /// well. RFC 6762 §7.3. Where it counts as asked by us, returns what [takes that back](Self::take_back).
     ///
     /// Our first question of a series is always asked: whoever asks does not answer himself.
-    pub(super) fn on_foreign(&mut self, now: Instant, name: &Name, kind: Type) {
-        if let Some(series) = self.series.get_mut(&(name.clone(), kind))
-            && !matches!(series.next, Next::First { .. })
-            && series.asked.is_none_or(|asked| now >= asked + FOREIGN_AFTER)
-        {
-            series.on_asked(now);
+    pub(super) fn on_foreign(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        kind: Type,
+        rng: &mut Rng,
+    ) -> Option<Spared> {
+        let series = self.series.get_mut(&(name.clone(), kind))?;
+        let is_first = matches!(series.next, Next::First { .. });
+        if is_first || series.asked.is_some_and(|asked| now < asked + FOREIGN_AFTER) {
+            return None;
+        }
+        let before = *series;
+        series.on_asked(now, rng);
+        Some(Spared { name: name.clone(), kind, before, after: *series })
+    }
+
+    /// He knows something that we don't, as it turns out: we ask for ourselves.
+    pub(super) fn take_back(&mut self, now: Instant, spared: Spared, rng: &mut Rng) {
+        let Some(series) = self.series.get_mut(&(spared.name, spared.kind)) else { return };
+        // What happened to it since then counts.
+        if *series == spared.after {
+            *series = spared.before;
+            if let Next::Repeat { at, gap } = series.next {
+                // All who heard him may be late by now.
+                let soon = now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX);
+                series.next = Next::Repeat { at: at.max(soon), gap };
+            }
         }
     }
 
     /// The questions that are due. The first of a series ask for replies by unicast. RFC 6762 §5.4.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Question> {
+    pub(super) fn take_due(&mut self, now: Instant, rng: &mut Rng) -> Vec<Question> {
         let mut questions = Vec::new();
         if self.spent.is_some_and(|spent| now + TURNS_AHEAD < spent) {
             return questions;
@@ -252,7 +288,7 @@ impl Queries {
             if want == Want::Unicast {
                 self.asked_direct = Some(now);
             }
-            series.on_asked(now);
+            series.on_asked(now, rng);
             questions.push(Question { name: name.clone(), kind: *kind, want });
         }
         let over = |_: &_, series: &mut Series| series.patience == Patience::Tries(0);

@@ -7,15 +7,17 @@ use super::announce::Owned;
 use super::browse::{Direct, Patience, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
+use super::others::Others;
 use super::parse::Query;
 use super::presence::Sight;
-use super::records::{Data, Question, Record, Share, Type, Want};
+use super::records::{Data, Question, Record, Share, Type};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
 use crate::io::{Deadline, Family, InterfaceAddr, Reason, Transmit};
+use crate::rng::Rng;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
@@ -87,6 +89,7 @@ pub(super) struct LinkState {
     pub(super) echoes: Echoes,
     pub(super) cache: Cache,
     pub(super) queries: Queries,
+    others: Others,
     outbox: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Instances of which something changed.
     changed: BTreeSet<Name>,
@@ -103,6 +106,7 @@ impl LinkState {
             echoes: Echoes::default(),
             cache: Cache::new(max_records),
             queries: Queries::new(direct),
+            others: Others::default(),
             outbox: VecDeque::new(),
             changed: BTreeSet::new(),
         };
@@ -161,11 +165,10 @@ impl LinkState {
         asker: Asker,
         mut query: Query,
     ) {
-        for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
-            if self.knows_all(turn.now, question, &query.known) {
-                self.queries.on_foreign(turn.now, &question.name, question.kind);
-            }
-        }
+        let (owned, cache) = (&self.owned, &self.cache);
+        // Whoever knows us knows nothing that we need to ask for.
+        let knows = |known: &Record| owned.says(known) || cache.knows(turn.now, known);
+        self.others.on_query(turn.now, (from, &query), &mut self.queries, knows, turn.rng);
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
@@ -189,10 +192,15 @@ impl LinkState {
         }
     }
 
-    pub(super) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+    pub(super) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        buf: &mut Vec<u8>,
+        rng: &mut Rng,
+    ) -> Option<Transmit> {
         let source = self.link.source()?;
         if self.outbox.is_empty() {
-            self.fill_outbox(now);
+            self.fill_outbox(now, rng);
         }
         let (destination, datagram) = self.outbox.pop_front()?;
         if destination == self.link.group() {
@@ -257,17 +265,8 @@ impl LinkState {
         self.cache.newest(instance, Type::SRV).and_then(target).cloned()
     }
 
-    /// Whether a query of ours would hold every known answer of that question. RFC 6762 §7.3.
-    fn knows_all(&self, now: Instant, question: &Question, known: &[Record]) -> bool {
-        self.queries.is_asking(&question.name, question.kind)
-            && known
-                .iter()
-                .filter(|record| record.name == question.name)
-                .all(|record| self.cache.knows(now, record))
-    }
-
     /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.
-    fn fill_outbox(&mut self, now: Instant) {
+    fn fill_outbox(&mut self, now: Instant, rng: &mut Rng) {
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
             let datagrams = write::response(family, &message.answers, &message.additional);
@@ -275,7 +274,7 @@ impl LinkState {
         } else if let Some(reply) = self.replies.take_due(now) {
             self.outbox.extend(reply.datagrams(family).into_iter().map(|datagram| (reply.to, datagram)));
         } else {
-            let questions = self.queries.take_due(now);
+            let questions = self.queries.take_due(now, rng);
             if questions.is_empty() {
                 return;
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 mod cache;
 mod discovery;
+mod group;
 mod hostile;
 mod lan;
 mod model;

@@ -7,7 +7,7 @@ use crate::mdns::scope::Scope;
 use crate::table::Table;
 
 /// Tables of a link.
-pub(in crate::mdns) const TABLES: usize = 15;
+pub(in crate::mdns) const TABLES: usize = 16;
 
 /// Series that one follow-up may bring beyond [`MAX_FOLLOW_UPS`]: it asks for SRV, TXT, A and AAAA.
 const OVER: usize = 3;
@@ -34,6 +34,7 @@ impl LinkState {
             hosts,
             Table::new("mdns: questions asked", self.queries.len(), series),
             self.queries.given_up(),
+            self.others.table(),
             sets,
             set,
             goodbyes,

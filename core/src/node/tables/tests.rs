@@ -179,6 +179,7 @@ const LISTED: &str = "
     mdns: own sets of records
     mdns: questions asked
     mdns: questions given up
+    mdns: questions of others that go on
     mdns: records cached
     mdns: replies that wait
     mdns: services
