@@ -15,7 +15,12 @@ pub(crate) const MAX_NAME: usize = 256;
 ///
 /// No octet of a length is an ASCII letter, so that the whole may be folded at once.
 #[derive(Clone)]
-pub(crate) struct Name(Arc<[u8]>);
+pub(crate) struct Name {
+    wire: Arc<[u8]>,
+    /// Its first octets, folded, the first one the highest, and zeros where it is shorter: most names differ
+    /// here, and a table of thousands finds one without a look at the others.
+    head: u64,
+}
 
 /// One label of a name: 1 to 63 octets.
 #[derive(Clone)]
@@ -66,19 +71,31 @@ impl Label {
 impl Name {
     /// The name with these labels, the outermost last.
     pub(crate) fn from_labels<'a>(labels: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NameError> {
-        let mut wire = Vec::with_capacity(96);
+        Self::from_labels_or(labels, &[])
+    }
+
+    /// The same, of which one of `known` is a copy that is there already, letter case included.
+    pub(super) fn from_labels_or<'a>(
+        labels: impl IntoIterator<Item = &'a [u8]>,
+        known: &[Self],
+    ) -> Result<Self, NameError> {
+        let mut wire = [0; MAX_NAME];
+        let mut len = 0;
         for label in labels {
             if label.is_empty() || label.len() > MAX_LABEL {
                 return Err(NameError::LabelLength);
             }
-            wire.push(label.len() as u8);
-            wire.extend_from_slice(label);
+            let end = len + 1 + label.len();
+            // Its final zero has yet to follow.
+            let place = wire.get_mut(len..end).filter(|_| end < MAX_NAME).ok_or(NameError::NameLength)?;
+            place[0] = label.len() as u8;
+            place[1..].copy_from_slice(label);
+            len = end;
         }
-        wire.push(0);
-        if wire.len() > MAX_NAME {
-            return Err(NameError::NameLength);
-        }
-        Ok(Self(wire.into()))
+        let wire = &wire[..=len];
+        let head = head(wire);
+        let same = known.iter().find(|name| name.head == head && *name.wire == *wire);
+        Ok(same.cloned().unwrap_or_else(|| Self { wire: wire.into(), head }))
     }
 
     /// A name that lies in a buffer, uncompressed.
@@ -87,7 +104,7 @@ impl Name {
         while let Some((_, after)) = split_label(rest) {
             rest = after;
         }
-        (rest == [0] && wire.len() <= MAX_NAME).then(|| Self(wire.into()))
+        (rest == [0] && wire.len() <= MAX_NAME).then(|| Self { wire: wire.into(), head: head(wire) })
     }
 
     /// The name one level below this one.
@@ -97,12 +114,12 @@ impl Name {
 
     /// Labels, each behind its length, and a final zero: never compressed.
     pub(crate) fn as_wire(&self) -> &[u8] {
-        &self.0
+        &self.wire
     }
 
     /// Its labels, the innermost first.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.0[..];
+        let mut rest = &self.wire[..];
         std::iter::from_fn(move || {
             let (label, after) = split_label(rest)?;
             rest = after;
@@ -112,18 +129,18 @@ impl Name {
 
     /// Its first label; the root has none.
     pub(crate) fn first(&self) -> Option<Label> {
-        split_label(&self.0).map(|(label, _)| Label(label.into()))
+        split_label(&self.wire).map(|(label, _)| Label(label.into()))
     }
 
     /// Whether it is exactly one label below `parent`.
     pub(crate) fn is_child_of(&self, parent: &Name) -> bool {
-        wire_is_child_of(&self.0, parent)
+        wire_is_child_of(&self.wire, parent)
     }
 }
 
 /// [`Name::is_child_of`] for a name that lies in a buffer, uncompressed.
 pub(super) fn wire_is_child_of(wire: &[u8], parent: &Name) -> bool {
-    split_label(wire).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(&parent.0))
+    split_label(wire).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(&parent.wire))
 }
 
 fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -131,27 +148,46 @@ fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
     if len == 0 { None } else { rest.split_at_checked(usize::from(len)) }
 }
 
+fn head(wire: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    head.iter_mut().zip(wire).for_each(|(to, octet)| *to = octet.to_ascii_lowercase());
+    u64::from_be_bytes(head)
+}
+
 /// Folds ASCII case, never Unicode. RFC 6762 §16.
 fn folded_cmp(a: &[u8], b: &[u8]) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
     a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| match Arc::ptr_eq(&self.wire, &other.wire) {
+            true => Ordering::Equal,
+            false => folded_cmp(&self.wire, &other.wire),
+        })
+    }
+}
+
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Ordering {
+        folded_cmp(&self.0, &other.0)
+    }
 }
 
 macro_rules! folded {
     ($($name:ident),*) => {$(
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                self.0.eq_ignore_ascii_case(&other.0)
+                self.cmp(other).is_eq()
             }
         }
         impl Eq for $name {}
         impl PartialOrd for $name {
             fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
                 Some(self.cmp(other))
-            }
-        }
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> Ordering {
-                folded_cmp(&self.0, &other.0)
             }
         }
         impl fmt::Debug for $name {
@@ -246,6 +282,17 @@ mod tests {
                 }
                 Err(error) => prop_assert_eq!((error, total > MAX_NAME), (NameError::NameLength, true)),
             }
+        }
+
+        #[test]
+        fn names_have_the_order_of_their_folded_octets(
+            a in vec(vec(prop::sample::select(&b"abAB\0\xc4"[..]), 1..=4), 0..4),
+            b in vec(vec(prop::sample::select(&b"abAB\0\xc4"[..]), 1..=4), 0..4),
+        ) {
+            let [a, b] = [a, b].map(|labels| Name::from_labels(labels.iter().map(Vec::as_slice)).unwrap());
+            let folded = |name: &Name| name.as_wire().to_ascii_lowercase();
+            prop_assert_eq!(a.cmp(&b), folded(&a).cmp(&folded(&b)));
+            prop_assert_eq!(a == b, folded(&a) == folded(&b));
         }
 
         #[test]

@@ -31,15 +31,36 @@ pub(super) struct Query {
     pub(super) proposed: Vec<Record>,
 }
 
+/// Names that are kept of a message, lest each record that repeats one has a copy of its own.
+const MAX_NAMES: usize = 16;
+
+/// The names of a message so far, each once.
+#[derive(Default)]
+struct Names(Vec<Name>);
+
+impl Names {
+    fn name(&mut self, name: &simple_dns::Name<'_>) -> Option<Name> {
+        let name = Name::from_labels_or(name.as_bytes(), &self.0).ok()?;
+        if self.0.len() < MAX_NAMES && !self.0.contains(&name) {
+            self.0.push(name.clone());
+        }
+        Some(name)
+    }
+}
+
 /// Reads what the guard wrote. `None` where the parser still refuses it.
 pub(super) fn parse(head: &Head, safe: &[u8]) -> Option<Message> {
     let packet = Packet::parse(safe).ok()?;
-    let records = |section: &[ResourceRecord<'_>]| section.iter().filter_map(record).collect::<Vec<_>>();
+    let mut names = Names::default();
+    let questions = packet.questions.iter().filter_map(|asked| question(asked, &mut names)).collect();
+    let mut records = |section: &[ResourceRecord<'_>]| {
+        section.iter().filter_map(|said| record(said, &mut names)).collect::<Vec<_>>()
+    };
     Some(match head.way {
         Way::Query => Message::Query(Query {
             id: head.id,
             truncated: head.truncated,
-            questions: packet.questions.iter().filter_map(question).collect(),
+            questions,
             known: records(&packet.answers),
             proposed: records(&packet.name_servers),
         }),
@@ -52,28 +73,28 @@ pub(super) fn parse(head: &Head, safe: &[u8]) -> Option<Message> {
     })
 }
 
-fn question(question: &simple_dns::Question<'_>) -> Option<Question> {
+fn question(question: &simple_dns::Question<'_>, names: &mut Names) -> Option<Question> {
     match question.qclass {
         QCLASS::CLASS(CLASS::IN) | QCLASS::ANY => {}
         QCLASS::CLASS(_) => return None,
     }
     Some(Question {
-        name: name(&question.qname)?,
+        name: names.name(&question.qname)?,
         kind: Type(question.qtype.into()),
         want: if question.unicast_response { Want::Unicast } else { Want::Multicast },
     })
 }
 
-fn record(record: &ResourceRecord<'_>) -> Option<Record> {
+fn record(record: &ResourceRecord<'_>, names: &mut Names) -> Option<Record> {
     Some(Record {
-        data: data(&record.rdata)?,
-        name: name(&record.name)?,
+        data: data(&record.rdata, names)?,
+        name: names.name(&record.name)?,
         ttl: Ttl(record.ttl),
         share: if record.cache_flush { Share::Unique } else { Share::Shared },
     })
 }
 
-fn data(data: &RData<'_>) -> Option<Data> {
+fn data(data: &RData<'_>, names: &mut Names) -> Option<Data> {
     Some(match data {
         RData::A(a) => Data::A(a.address.into()),
         RData::AAAA(aaaa) => Data::Aaaa(aaaa.address.into()),
@@ -81,19 +102,15 @@ fn data(data: &RData<'_>) -> Option<Data> {
             let first = nsec.type_bit_maps.iter().find(|map| map.window_block == 0);
             Data::Nsec(first.map_or_else(Types::default, |map| Types::from_bitmap(&map.bitmap)))
         }
-        RData::PTR(ptr) => Data::Ptr(name(&ptr.0)?),
+        RData::PTR(ptr) => Data::Ptr(names.name(&ptr.0)?),
         RData::SRV(srv) => Data::Srv(Srv {
             priority: srv.priority,
             weight: srv.weight,
             port: srv.port,
-            target: name(&srv.target)?,
+            target: names.name(&srv.target)?,
         }),
         RData::NULL(kind, null) if Type(*kind) == RAW_TXT => Data::Txt(Txt::decode(null.get_data()).ok()?),
         RData::Empty(kind) if Type((*kind).into()) == RAW_TXT => Data::Txt(Txt::default()),
         _ => return None,
     })
-}
-
-fn name(name: &simple_dns::Name<'_>) -> Option<Name> {
-    Name::from_labels(name.as_bytes()).ok()
 }
