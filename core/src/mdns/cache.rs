@@ -61,6 +61,15 @@ pub(super) enum Due {
     Refresh(Name, Data),
 }
 
+/// Whether a record is asked for before it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// Somebody needs it: see [`Due::Refresh`].
+    Fresh,
+    /// Nobody does. Most of what a large LAN says is such, and of none of it is anything due before its end.
+    Lapse,
+}
+
 /// What became of a record that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -77,7 +86,7 @@ pub(super) struct Cache {
     entries: Slab<Entry>,
     sets: BTreeMap<(Name, Type), BTreeSet<usize>>,
     /// PTR records by name and target: there may be thousands of one name.
-    pointers: BTreeMap<(Name, Name), usize>,
+    pointers: BTreeMap<Name, BTreeMap<Name, usize>>,
     /// When each entry next wants something.
     wakes: BTreeSet<(Instant, usize)>,
     /// When each entry ends: the order of eviction.
@@ -115,7 +124,8 @@ impl Cache {
 
     /// How full its tables are.
     pub(super) fn tables(&self) -> [Table; 3] {
-        let ways = [self.sets.len(), self.pointers.len(), self.wakes.len(), self.ends.len()];
+        let pointers = self.pointers.values().map(BTreeMap::len).sum();
+        let ways = [self.sets.len(), pointers, self.wakes.len(), self.ends.len()];
         let hosts = self.hosts.values().map(Vec::len).sum();
         [
             Table::new("mdns: records cached", self.entries.len(), self.max),
@@ -168,7 +178,7 @@ impl Cache {
 
     /// Whether `name` has a PTR record to `target`.
     pub(super) fn points(&self, name: &Name, target: &Name) -> bool {
-        self.pointers.contains_key(&(name.clone(), target.clone()))
+        self.pointers.get(name).is_some_and(|targets| targets.contains_key(target))
     }
 
     /// Takes a record. When there is no room, something that `is_protected` denies makes way: see
@@ -176,7 +186,7 @@ impl Cache {
     pub(super) fn insert(
         &mut self,
         now: Instant,
-        record: &Record,
+        (record, upkeep): (&Record, Upkeep),
         rng: &mut Rng,
         is_protected: impl Fn(&Name, &Data, &[Name]) -> bool,
     ) -> Kept {
@@ -188,7 +198,7 @@ impl Cache {
                 return Kept::Known;
             }
             Some(id) => {
-                self.renew(id, now, ttl, rng);
+                self.renew(id, now, (ttl, upkeep), rng);
                 return Kept::Known;
             }
             None if ttl == Ttl::GOODBYE || is_full => return Kept::No,
@@ -201,19 +211,23 @@ impl Cache {
         if let Data::Srv(srv) = &data {
             self.hosts.entry(srv.target.clone()).or_default().push(name.clone());
         }
-        let pointer = match &data {
-            Data::Ptr(target) => Some((name.clone(), target.clone())),
-            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => None,
-        };
-        let entry =
-            Entry { name: name.clone(), ttl, received: now, ends: now, stage: Stage::End, wakes: now, data };
-        let kind = entry.data.kind();
-        let id = self.entries.insert(entry);
-        self.sets.entry((name, kind)).or_default().insert(id);
-        self.pointers.extend(pointer.map(|key| (key, id)));
+        let id = self.entries.vacant_key();
+        if let Data::Ptr(target) = &data {
+            self.pointers.entry(name.clone()).or_default().insert(target.clone(), id);
+        }
+        self.sets.entry((name.clone(), data.kind())).or_default().insert(id);
+        self.entries.insert(Entry {
+            name,
+            ttl,
+            received: now,
+            ends: now,
+            stage: Stage::End,
+            wakes: now,
+            data,
+        });
         self.ends.insert((now, id));
         self.wakes.insert((now, id));
-        self.renew(id, now, ttl, rng);
+        self.renew(id, now, (ttl, upkeep), rng);
         Kept::New
     }
 
@@ -243,6 +257,22 @@ impl Cache {
         let ids: Vec<usize> = ids.map(|(id, _)| id).collect();
         ids.iter().for_each(|id| self.end_by(*id, until));
         !ids.is_empty()
+    }
+
+    /// Somebody needs what is held of one name and type from here on: it is asked for at the points that are yet
+    /// to come.
+    pub(super) fn keep_fresh(&mut self, now: Instant, name: &Name, kind: Type, rng: &mut Rng) {
+        for id in self.set(name, kind).collect::<Vec<_>>() {
+            let entry = &self.entries[id];
+            let (whole, age) = (entry.ttl.duration(), now.saturating_duration_since(entry.received));
+            // What ends before its time is withdrawn, superseded or in doubt.
+            if entry.stage != Stage::End || entry.ttl < MIN_REFRESHED || entry.ends < entry.received + whole {
+                continue;
+            }
+            if let Some(point) = REFRESH_AT.iter().position(|percent| age < whole * *percent / 100) {
+                self.wake_at(id, Stage::Refresh(point), rng);
+            }
+        }
     }
 
     /// Forgets everything that `is_unwanted` says, without a word.
@@ -288,19 +318,23 @@ impl Cache {
     /// The entry that says the same, and whether its set has room for no other.
     fn find(&self, record: &Record) -> (Option<usize>, bool) {
         if let Data::Ptr(target) = &record.data {
-            return (self.pointers.get(&(record.name.clone(), target.clone())).copied(), false);
+            let targets = self.pointers.get(&record.name);
+            return (targets.and_then(|targets| targets.get(target)).copied(), false);
         }
         let kind = record.data.kind();
         let known = self.set(&record.name, kind).find(|id| self.entries[*id].data == record.data);
         (known, self.set(&record.name, kind).count() >= MAX_SET)
     }
 
-    fn renew(&mut self, id: usize, now: Instant, ttl: Ttl, rng: &mut Rng) {
+    fn renew(&mut self, id: usize, now: Instant, (ttl, upkeep): (Ttl, Upkeep), rng: &mut Rng) {
         let entry = &mut self.entries[id];
         self.ends.remove(&(entry.ends, id));
         (entry.ttl, entry.received, entry.ends) = (ttl, now, now + ttl.duration());
         self.ends.insert((entry.ends, id));
-        let stage = if ttl < MIN_REFRESHED { Stage::End } else { Stage::Refresh(0) };
+        let stage = match upkeep {
+            Upkeep::Fresh if ttl >= MIN_REFRESHED => Stage::Refresh(0),
+            Upkeep::Fresh | Upkeep::Lapse => Stage::End,
+        };
         self.wake_at(id, stage, rng);
     }
 
@@ -355,8 +389,13 @@ impl Cache {
                 self.sets.remove(&key);
             }
         }
-        if let Data::Ptr(target) = &entry.data {
-            self.pointers.remove(&(entry.name.clone(), target.clone()));
+        if let Data::Ptr(target) = &entry.data
+            && let Some(targets) = self.pointers.get_mut(&entry.name)
+        {
+            targets.remove(target);
+            if targets.is_empty() {
+                self.pointers.remove(&entry.name);
+            }
         }
         if let Data::Srv(srv) = &entry.data
             && let Some(instances) = self.hosts.get_mut(&srv.target)

@@ -57,12 +57,12 @@ impl Presence {
         (kind, label): (&ServiceType, &Label),
         sight: Sight,
     ) {
-        let key = (interface, kind.instance(label));
         let view = match sight {
             Sight::Partial => return,
             Sight::Gone => None,
             Sight::Whole(view) => Some(view),
         };
+        let key = (interface, kind.instance(label));
         if view.is_none() && !self.sightings.contains_key(&key) {
             return;
         }

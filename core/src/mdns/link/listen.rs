@@ -6,7 +6,7 @@
 use super::{FOLLOW_UP, LinkState, MAX_FOLLOW_UPS, address, target};
 use crate::mdns::announce::MULTICAST_GAP;
 use crate::mdns::browse::Patience;
-use crate::mdns::cache::Kept;
+use crate::mdns::cache::{Kept, Upkeep};
 use crate::mdns::name::Name;
 use crate::mdns::presence::{Sight, View};
 use crate::mdns::records::{Data, Record, Share, Ttl, Type};
@@ -60,8 +60,17 @@ impl LinkState {
         conflicts
     }
 
-    /// Asks for whatever is missing of an instance that somebody needs.
+    /// Asks for whatever is missing of an instance that somebody needs, and keeps the rest.
     pub(in crate::mdns) fn pursue(&mut self, turn: &mut Turn<'_>, instance: &Name) {
+        let hosts: Vec<Name> = self.cache.get(instance, Type::SRV).filter_map(target).cloned().collect();
+        for kind in [Type::SRV, Type::TXT] {
+            self.cache.keep_fresh(turn.now, instance, kind, turn.rng);
+        }
+        for host in hosts {
+            for kind in [Type::A, Type::AAAA] {
+                self.cache.keep_fresh(turn.now, &host, kind, turn.rng);
+            }
+        }
         self.ask_for_missing(turn, instance, Patience::Endless);
     }
 
@@ -176,7 +185,11 @@ impl LinkState {
                 resolving.contains_key(name) || at_host.iter().any(|name| resolving.contains_key(name))
             }
         };
-        let kept = self.cache.insert(turn.now, record, turn.rng, is_protected);
+        let upkeep = match self.is_needed(turn.scope, &record.name, &record.data) {
+            true => Upkeep::Fresh,
+            false => Upkeep::Lapse,
+        };
+        let kept = self.cache.insert(turn.now, (record, upkeep), turn.rng, is_protected);
         if let Some((name, data)) = self.cache.take_evicted() {
             self.handle_expired(turn, &name, &data);
         }

@@ -1,7 +1,7 @@
 //! What is kept, refreshed, superseded and evicted.
 
 use super::*;
-use crate::mdns::cache::{Cache, Due, Kept};
+use crate::mdns::cache::{Cache, Due, Kept, Upkeep};
 use crate::mdns::records::{Data, Record, Share, Ttl};
 
 fn host(n: u32) -> Name {
@@ -29,7 +29,7 @@ impl Bench {
     }
 
     fn insert(&mut self, at: Duration, record: &Record) -> Kept {
-        self.cache.insert(self.start + at, record, &mut self.rng, nothing)
+        self.cache.insert(self.start + at, (record, Upkeep::Fresh), &mut self.rng, nothing)
     }
 
     fn has(&self, record: &Record) -> bool {
@@ -171,12 +171,20 @@ fn a_full_cache_never_gives_up_what_is_protected() {
     let protect = |name: &Name, _: &Data, _: &[Name]| *name == host(1);
     for n in 3..100 {
         let now = bench.start + secs(1);
-        assert_eq!(bench.cache.insert(now, &address(n, 1, 4500), &mut bench.rng, protect), Kept::New);
+        assert_eq!(
+            bench.cache.insert(now, (&address(n, 1, 4500), Upkeep::Fresh), &mut bench.rng, protect),
+            Kept::New
+        );
         assert!(bench.has(&address(1, 1, 0)));
     }
     let all = |_: &Name, _: &Data, _: &[Name]| true;
     assert_eq!(
-        bench.cache.insert(bench.start + secs(1), &address(200, 1, 4500), &mut bench.rng, all),
+        bench.cache.insert(
+            bench.start + secs(1),
+            (&address(200, 1, 4500), Upkeep::Fresh),
+            &mut bench.rng,
+            all
+        ),
         Kept::No
     );
 }
@@ -207,5 +215,25 @@ fn a_record_is_known_for_half_of_its_time_whether_it_is_looked_up_or_listed() {
             assert_eq!(bench.cache.knows(now, record), known, "looked up after {at} s");
         }
         assert!(!bench.cache.knows(now, &pointer(3)) && !bench.cache.knows(now, &address(1, 3, 100)));
+    }
+}
+
+#[test]
+fn a_record_that_nobody_needs_is_due_at_its_end_alone_unless_it_becomes_needed() {
+    for needed_at in [None, Some(secs(10)), Some(secs(88)), Some(secs(99))] {
+        let mut bench = Bench::new(9);
+        let record = address(1, 1, 100);
+        bench.cache.insert(bench.start, (&record, Upkeep::Lapse), &mut bench.rng, nothing);
+        let mut all = bench.run(needed_at.unwrap_or_default());
+        if let Some(at) = needed_at {
+            bench.cache.keep_fresh(bench.start + at, &record.name, Type::A, &mut bench.rng);
+            bench.cache.keep_fresh(bench.start + at, &record.name, Type::A, &mut bench.rng);
+        }
+        all.extend(bench.run(secs(1000)));
+        let refreshed = all.iter().filter(|(_, due)| matches!(due, Due::Refresh(..))).count();
+        let points = [80, 85, 90, 95].map(secs);
+        let yet_to_come = points.iter().filter(|point| needed_at.is_some_and(|at| at < **point));
+        assert_eq!(refreshed, yet_to_come.count(), "needed at {needed_at:?}");
+        assert_eq!(all.last(), Some(&(secs(100), Due::Expired(record.name, record.data))));
     }
 }

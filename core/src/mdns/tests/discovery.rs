@@ -208,6 +208,24 @@ fn a_peer_that_is_needed_is_kept_fresh_and_others_are_not() {
 }
 
 #[test]
+fn a_peer_that_becomes_needed_is_kept_fresh_from_there_on() {
+    let mut lan = Lan::ethernet();
+    let (a, b) = (lan.node(), lan.node());
+    lan.run_for(secs(50));
+    let now = lan.time();
+    lan.nodes[a].resolve(now, &kind(), &label(b));
+    lan.sent.clear();
+    lan.run_for(secs(65));
+    let asked: Vec<_> = lan.sent.iter().filter_map(Sent::query).flat_map(|query| query.questions).collect();
+    // Who answers the one adds the other.
+    let needed = [(instance_name(b), Type::SRV), (host_name(b), Type::A)];
+    assert!(
+        asked.iter().any(|question| needed.contains(&(question.name.clone(), question.kind))),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn a_needed_peer_is_asked_for_by_name_and_answers_without_delay() {
     let mut lan = Lan::ethernet();
     let b = lan.node();

@@ -6,7 +6,7 @@
 //! where several records end at the same time, it lets the cache choose which one makes way.
 
 use super::*;
-use crate::mdns::cache::{Cache, Due, Kept};
+use crate::mdns::cache::{Cache, Due, Kept, Upkeep};
 use crate::mdns::records::{Data, Record, Share, Srv, Ttl, Type};
 
 /// Random sequences that are tried.
@@ -172,7 +172,7 @@ impl Run {
         match self.rng.below(20) {
             0..=9 => {
                 let protect = |name: &Name, _: &Data, at: &[Name]| is_dear(name, at);
-                let kept = self.cache.insert(now, &record, &mut self.rng, protect);
+                let kept = self.cache.insert(now, (&record, Upkeep::Fresh), &mut self.rng, protect);
                 assert_eq!(self.model.insert(now, &record, &self.cache), kept, "{record:?}");
                 assert_eq!(self.cache.take_evicted(), self.model.evicted.take(), "what made way is told");
             }
