@@ -168,6 +168,9 @@ impl<A: App> World<A> {
     }
 
     pub(super) fn wake_at(&mut self, host: Host, at: Option<std::time::Instant>) {
+        if self[host].wake_at == at {
+            return;
+        }
         if let Some(old) = std::mem::replace(&mut self[host].wake_at, at) {
             self.wakes.remove(&(old, host));
         }
