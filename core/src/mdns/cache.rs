@@ -3,6 +3,7 @@
 //! Bounded: when full, what would expire soonest goes first, never what the caller protects. Never asks:
 //! it says what ought to be asked again.
 
+use self::entry::{Entry, Stage};
 use super::name::Name;
 use super::records::{Data, Record, Ttl, Type};
 use crate::rng::Rng;
@@ -10,6 +11,8 @@ use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+mod entry;
 
 /// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
 const GRACE: Duration = Duration::from_secs(1);
@@ -23,34 +26,6 @@ const REFRESH_JITTER: u64 = 2;
 const MIN_REFRESHED: Ttl = Ttl(10);
 /// Records of one name and type that are kept, PTR aside. Further ones are ignored.
 pub(super) const MAX_SET: usize = 16;
-
-/// What an entry waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The refresh point with this index.
-    Refresh(usize),
-    /// Its end.
-    End,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Name,
-    data: Data,
-    ttl: Ttl,
-    received: Instant,
-    ends: Instant,
-    stage: Stage,
-    wakes: Instant,
-}
-
-impl Entry {
-    /// What is left of its time, where that is at least half of it. RFC 6762 §7.1.
-    fn half_left(&self, now: Instant) -> Option<Duration> {
-        let left = self.ends.saturating_duration_since(now);
-        (left * 2 >= self.ttl.duration() && !left.is_zero()).then_some(left)
-    }
-}
 
 /// Something that time brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +59,11 @@ pub(super) enum Kept {
 #[derive(Debug)]
 pub(super) struct Cache {
     entries: Slab<Entry>,
-    sets: BTreeMap<(Name, Type), BTreeSet<usize>>,
+    sets: BTreeSet<(Name, Type, usize)>,
     /// PTR records by name and target: there may be thousands of one name.
     pointers: BTreeMap<Name, BTreeMap<Name, usize>>,
-    /// When each entry next wants something.
-    wakes: BTreeSet<(Instant, usize)>,
+    /// When those that are needed are next asked for.
+    refreshes: BTreeSet<(Instant, usize)>,
     /// When each entry ends: the order of eviction.
     ends: BTreeSet<(Instant, usize)>,
     /// Which instances name a host in their SRV record.
@@ -102,9 +77,9 @@ impl Cache {
     pub(super) fn new(max: usize) -> Self {
         Self {
             entries: Slab::new(),
-            sets: BTreeMap::new(),
+            sets: BTreeSet::new(),
             pointers: BTreeMap::new(),
-            wakes: BTreeSet::new(),
+            refreshes: BTreeSet::new(),
             ends: BTreeSet::new(),
             hosts: BTreeMap::new(),
             max: max.max(1),
@@ -125,7 +100,7 @@ impl Cache {
     /// How full its tables are.
     pub(super) fn tables(&self) -> [Table; 3] {
         let pointers = self.pointers.values().map(BTreeMap::len).sum();
-        let ways = [self.sets.len(), pointers, self.wakes.len(), self.ends.len()];
+        let ways = [self.sets.len(), pointers, self.refreshes.len(), self.ends.len()];
         let hosts = self.hosts.values().map(Vec::len).sum();
         [
             Table::new("mdns: records cached", self.entries.len(), self.max),
@@ -215,18 +190,9 @@ impl Cache {
         if let Data::Ptr(target) = &data {
             self.pointers.entry(name.clone()).or_default().insert(target.clone(), id);
         }
-        self.sets.entry((name.clone(), data.kind())).or_default().insert(id);
-        self.entries.insert(Entry {
-            name,
-            ttl,
-            received: now,
-            ends: now,
-            stage: Stage::End,
-            wakes: now,
-            data,
-        });
+        self.sets.insert((name.clone(), data.kind(), id));
+        self.entries.insert(Entry { name, ttl, received: now, ends: now, stage: Stage::End, data });
         self.ends.insert((now, id));
-        self.wakes.insert((now, id));
         self.renew(id, now, (ttl, upkeep), rng);
         Kept::New
     }
@@ -270,7 +236,7 @@ impl Cache {
                 continue;
             }
             if let Some(point) = REFRESH_AT.iter().position(|percent| age < whole * *percent / 100) {
-                self.wake_at(id, Stage::Refresh(point), rng);
+                self.refresh_at(id, point, rng);
             }
         }
     }
@@ -285,7 +251,7 @@ impl Cache {
 
     /// The next thing that time brought.
     pub(super) fn poll(&mut self, now: Instant, rng: &mut Rng) -> Option<Due> {
-        let &(at, id) = self.wakes.first()?;
+        let (at, id) = self.next()?;
         if at > now {
             return None;
         }
@@ -296,23 +262,25 @@ impl Cache {
         }
         let due = Due::Refresh(entry.name.clone(), entry.data.clone());
         // Whoever wakes late asks once, not for each point that passed.
-        let mut stage = entry.stage;
-        while self.wakes.contains(&(self.entries[id].wakes, id)) && self.entries[id].wakes <= now {
-            stage = match stage {
-                Stage::Refresh(point) if point + 1 < REFRESH_AT.len() => Stage::Refresh(point + 1),
-                Stage::Refresh(_) | Stage::End => Stage::End,
-            };
-            self.wake_at(id, stage, rng);
+        while let Stage::Refresh { point, at } = self.entries[id].stage
+            && at <= now
+        {
+            self.refresh_at(id, point + 1, rng);
         }
         Some(due)
     }
 
     pub(super) fn next_at(&self) -> Option<Instant> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.next().map(|(at, _)| at)
+    }
+
+    fn next(&self) -> Option<(Instant, usize)> {
+        [self.refreshes.first(), self.ends.first()].into_iter().flatten().min().copied()
     }
 
     fn set(&self, name: &Name, kind: Type) -> impl Iterator<Item = usize> {
-        self.sets.get(&(name.clone(), kind)).into_iter().flatten().copied()
+        let all = (name.clone(), kind, 0)..=(name.clone(), kind, usize::MAX);
+        self.sets.range(all).map(|(.., id)| *id)
     }
 
     /// The entry that says the same, and whether its set has room for no other.
@@ -321,9 +289,14 @@ impl Cache {
             let targets = self.pointers.get(&record.name);
             return (targets.and_then(|targets| targets.get(target)).copied(), false);
         }
-        let kind = record.data.kind();
-        let known = self.set(&record.name, kind).find(|id| self.entries[*id].data == record.data);
-        (known, self.set(&record.name, kind).count() >= MAX_SET)
+        let mut count = 0;
+        for id in self.set(&record.name, record.data.kind()) {
+            if self.entries[id].data == record.data {
+                return (Some(id), false);
+            }
+            count += 1;
+        }
+        (None, count >= MAX_SET)
     }
 
     fn renew(&mut self, id: usize, now: Instant, (ttl, upkeep): (Ttl, Upkeep), rng: &mut Rng) {
@@ -331,38 +304,38 @@ impl Cache {
         self.ends.remove(&(entry.ends, id));
         (entry.ttl, entry.received, entry.ends) = (ttl, now, now + ttl.duration());
         self.ends.insert((entry.ends, id));
-        let stage = match upkeep {
-            Upkeep::Fresh if ttl >= MIN_REFRESHED => Stage::Refresh(0),
-            Upkeep::Fresh | Upkeep::Lapse => Stage::End,
-        };
-        self.wake_at(id, stage, rng);
+        match upkeep {
+            Upkeep::Fresh if ttl >= MIN_REFRESHED => self.refresh_at(id, 0, rng),
+            Upkeep::Fresh | Upkeep::Lapse => self.refresh_never(id),
+        }
     }
 
     fn end_by(&mut self, id: usize, at: Instant) {
         let entry = &mut self.entries[id];
         if at < entry.ends {
             self.ends.remove(&(entry.ends, id));
-            self.wakes.remove(&(entry.wakes, id));
-            (entry.ends, entry.wakes, entry.stage) = (at, at, Stage::End);
+            entry.ends = at;
             self.ends.insert((at, id));
-            self.wakes.insert((at, id));
+            self.refresh_never(id);
         }
     }
 
-    fn wake_at(&mut self, id: usize, stage: Stage, rng: &mut Rng) {
+    /// Sets the time of a refresh point; there is none behind the last one.
+    fn refresh_at(&mut self, id: usize, point: usize, rng: &mut Rng) {
+        self.refresh_never(id);
+        let Some(percent) = REFRESH_AT.get(point) else { return };
         let entry = &mut self.entries[id];
-        self.wakes.remove(&(entry.wakes, id));
-        entry.stage = stage;
-        entry.wakes = match stage {
-            Stage::Refresh(point) => {
-                let whole = entry.ttl.duration();
-                let jitter =
-                    Duration::from_micros(rng.below(whole.as_micros() as u64 * REFRESH_JITTER / 100));
-                entry.received + whole * REFRESH_AT[point] / 100 + jitter
-            }
-            Stage::End => entry.ends,
-        };
-        self.wakes.insert((entry.wakes, id));
+        let whole = entry.ttl.duration();
+        let jitter = Duration::from_micros(rng.below(whole.as_micros() as u64 * REFRESH_JITTER / 100));
+        let at = entry.received + whole * *percent / 100 + jitter;
+        entry.stage = Stage::Refresh { point, at };
+        self.refreshes.insert((at, id));
+    }
+
+    fn refresh_never(&mut self, id: usize) {
+        if let Stage::Refresh { at, .. } = std::mem::replace(&mut self.entries[id].stage, Stage::End) {
+            self.refreshes.remove(&(at, id));
+        }
     }
 
     fn evict(&mut self, is_protected: impl Fn(&Name, &Data, &[Name]) -> bool) -> bool {
@@ -381,14 +354,10 @@ impl Cache {
     fn remove(&mut self, id: usize) -> Entry {
         let entry = self.entries.remove(id);
         self.ends.remove(&(entry.ends, id));
-        self.wakes.remove(&(entry.wakes, id));
-        let key = (entry.name.clone(), entry.data.kind());
-        if let Some(set) = self.sets.get_mut(&key) {
-            set.remove(&id);
-            if set.is_empty() {
-                self.sets.remove(&key);
-            }
+        if let Stage::Refresh { at, .. } = entry.stage {
+            self.refreshes.remove(&(at, id));
         }
+        self.sets.remove(&(entry.name.clone(), entry.data.kind(), id));
         if let Data::Ptr(target) = &entry.data
             && let Some(targets) = self.pointers.get_mut(&entry.name)
         {
