@@ -10,6 +10,7 @@ use crate::rng::Rng;
 use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 mod entry;
@@ -141,6 +142,12 @@ impl Cache {
         self.find(record).0.is_some_and(|id| self.entries[id].half_left(now).is_some())
     }
 
+    /// Whether he who is at an address said of himself, or of another, that it is one of a name's pointers.
+    pub(super) fn is_pointed_by(&self, name: &Name, from: IpAddr) -> bool {
+        let targets = self.pointers.get(name);
+        targets.is_some_and(|targets| targets.values().any(|id| self.entries[*id].from == from))
+    }
+
     /// The instances whose SRV record names `host`.
     pub(super) fn instances_at(&self, host: &Name) -> &[Name] {
         self.hosts.get(host).map_or(&[], Vec::as_slice)
@@ -161,7 +168,7 @@ impl Cache {
     pub(super) fn insert(
         &mut self,
         now: Instant,
-        (record, upkeep): (&Record, Upkeep),
+        (record, upkeep, from): (&Record, Upkeep, IpAddr),
         rng: &mut Rng,
         is_protected: impl Fn(&Name, &Data, &[Name]) -> bool,
     ) -> Kept {
@@ -173,6 +180,7 @@ impl Cache {
                 return Kept::Known;
             }
             Some(id) => {
+                self.entries[id].from = from;
                 self.renew(id, now, (ttl, upkeep), rng);
                 return Kept::Known;
             }
@@ -191,7 +199,7 @@ impl Cache {
             self.pointers.entry(name.clone()).or_default().insert(target.clone(), id);
         }
         self.sets.insert((name.clone(), data.kind(), id));
-        self.entries.insert(Entry { name, ttl, received: now, ends: now, stage: Stage::End, data });
+        self.entries.insert(Entry { name, ttl, from, received: now, ends: now, stage: Stage::End, data });
         self.ends.insert((now, id));
         self.renew(id, now, (ttl, upkeep), rng);
         Kept::New

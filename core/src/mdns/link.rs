@@ -166,8 +166,12 @@ impl LinkState {
         mut query: Query,
     ) {
         let (owned, cache) = (&self.owned, &self.cache);
-        // Whoever knows us knows nothing that we need to ask for.
-        let knows = |known: &Record| owned.says(known) || cache.knows(turn.now, known);
+        // Whoever knows us knows nothing that we need to ask for, unless we don't know him: he does not answer
+        // himself.
+        let knows = |known: &Record| match owned.says(known) {
+            true => cache.is_pointed_by(&known.name, from.ip()),
+            false => cache.knows(turn.now, known),
+        };
         self.others.on_query(turn.now, (from, &query), &mut self.queries, knows, turn.rng);
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));

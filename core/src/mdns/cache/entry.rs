@@ -2,6 +2,7 @@
 
 use crate::mdns::name::Name;
 use crate::mdns::records::{Data, Ttl};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// What an entry waits for.
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) data: Data,
     pub(super) ttl: Ttl,
+    /// Who said it last.
+    pub(super) from: IpAddr,
     pub(super) received: Instant,
     pub(super) ends: Instant,
     pub(super) stage: Stage,

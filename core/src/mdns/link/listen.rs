@@ -35,7 +35,7 @@ impl LinkState {
     pub(in crate::mdns) fn handle_response(
         &mut self,
         turn: &mut Turn<'_>,
-        own: bool,
+        (from, own): (IpAddr, bool),
         records: &[Record],
     ) -> Vec<Name> {
         let mut conflicts = Vec::new();
@@ -50,7 +50,7 @@ impl LinkState {
         let mut fresh = BTreeSet::new();
         for record in others.into_iter().chain(hosts) {
             if self.matters(turn.scope, record) {
-                self.keep(turn, record, &mut fresh);
+                self.keep(turn, (record, from), &mut fresh);
             }
         }
         for instance in std::mem::take(&mut fresh) {
@@ -177,7 +177,7 @@ impl LinkState {
         !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || is_misplaced)
     }
 
-    fn keep(&mut self, turn: &mut Turn<'_>, record: &Record, fresh: &mut BTreeSet<Name>) {
+    fn keep(&mut self, turn: &mut Turn<'_>, (record, from): (&Record, IpAddr), fresh: &mut BTreeSet<Name>) {
         let resolving = &turn.scope.resolving;
         let is_protected = |name: &Name, data: &Data, at_host: &[Name]| match data {
             Data::Ptr(instance) => resolving.contains_key(instance),
@@ -189,7 +189,7 @@ impl LinkState {
             true => Upkeep::Fresh,
             false => Upkeep::Lapse,
         };
-        let kept = self.cache.insert(turn.now, (record, upkeep), turn.rng, is_protected);
+        let kept = self.cache.insert(turn.now, (record, upkeep, from), turn.rng, is_protected);
         if let Some((name, data)) = self.cache.take_evicted() {
             self.handle_expired(turn, &name, &data);
         }

@@ -4,6 +4,8 @@ use super::*;
 use crate::mdns::cache::{Cache, Due, Kept, Upkeep};
 use crate::mdns::records::{Data, Record, Share, Ttl};
 
+const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 fn host(n: u32) -> Name {
     Name::from_labels([format!("host-{n}").as_bytes(), b"local"]).unwrap()
 }
@@ -29,7 +31,7 @@ impl Bench {
     }
 
     fn insert(&mut self, at: Duration, record: &Record) -> Kept {
-        self.cache.insert(self.start + at, (record, Upkeep::Fresh), &mut self.rng, nothing)
+        self.cache.insert(self.start + at, (record, Upkeep::Fresh, FROM), &mut self.rng, nothing)
     }
 
     fn has(&self, record: &Record) -> bool {
@@ -172,7 +174,7 @@ fn a_full_cache_never_gives_up_what_is_protected() {
     for n in 3..100 {
         let now = bench.start + secs(1);
         assert_eq!(
-            bench.cache.insert(now, (&address(n, 1, 4500), Upkeep::Fresh), &mut bench.rng, protect),
+            bench.cache.insert(now, (&address(n, 1, 4500), Upkeep::Fresh, FROM), &mut bench.rng, protect),
             Kept::New
         );
         assert!(bench.has(&address(1, 1, 0)));
@@ -181,7 +183,7 @@ fn a_full_cache_never_gives_up_what_is_protected() {
     assert_eq!(
         bench.cache.insert(
             bench.start + secs(1),
-            (&address(200, 1, 4500), Upkeep::Fresh),
+            (&address(200, 1, 4500), Upkeep::Fresh, FROM),
             &mut bench.rng,
             all
         ),
@@ -223,7 +225,7 @@ fn a_record_that_nobody_needs_is_due_at_its_end_alone_unless_it_becomes_needed()
     for needed_at in [None, Some(secs(10)), Some(secs(88)), Some(secs(99))] {
         let mut bench = Bench::new(9);
         let record = address(1, 1, 100);
-        bench.cache.insert(bench.start, (&record, Upkeep::Lapse), &mut bench.rng, nothing);
+        bench.cache.insert(bench.start, (&record, Upkeep::Lapse, FROM), &mut bench.rng, nothing);
         let mut all = bench.run(needed_at.unwrap_or_default());
         if let Some(at) = needed_at {
             bench.cache.keep_fresh(bench.start + at, &record.name, Type::A, &mut bench.rng);

@@ -172,7 +172,12 @@ impl Run {
         match self.rng.below(20) {
             0..=9 => {
                 let protect = |name: &Name, _: &Data, at: &[Name]| is_dear(name, at);
-                let kept = self.cache.insert(now, (&record, Upkeep::Fresh), &mut self.rng, protect);
+                let kept = self.cache.insert(
+                    now,
+                    (&record, Upkeep::Fresh, IpAddr::from([10, 0, 0, 1])),
+                    &mut self.rng,
+                    protect,
+                );
                 assert_eq!(self.model.insert(now, &record, &self.cache), kept, "{record:?}");
                 assert_eq!(self.cache.take_evicted(), self.model.evicted.take(), "what made way is told");
             }
