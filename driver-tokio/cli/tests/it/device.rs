@@ -180,7 +180,8 @@ impl Said {
         }
     }
 
-    fn wait_end(&self) {
+    /// Waits until the process hung up.
+    pub(crate) fn wait_end(&self) {
         self.wait(|_| None::<()>);
         assert!(self.0.0.lock().unwrap().ended, "the process did not end:\n{}", self.text());
     }

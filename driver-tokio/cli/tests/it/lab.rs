@@ -39,11 +39,16 @@ impl Lab {
 
 /// Runs `body`, which must be a closure of the test itself, in a lab.
 pub(crate) fn in_lab<F: FnOnce(&Lab)>(net: Net, body: F) {
+    in_lab_with(&[], net, body);
+}
+
+/// The same for a test that needs more: each is a command that must succeed.
+pub(crate) fn in_lab_with<F: FnOnce(&Lab)>(needs: &[&[&str]], net: Net, body: F) {
     if env::var_os(INSIDE).is_some() {
         build(net);
         return body(&Lab(()));
     }
-    if let Err(why) = probe() {
+    if let Err(why) = probe().and_then(|()| needs.iter().try_for_each(|need| works(need))) {
         return skip(&why);
     }
     let closure = any::type_name::<F>();
@@ -63,20 +68,26 @@ pub(crate) fn in_lab<F: FnOnce(&Lab)>(net: Net, body: F) {
 
 /// Whether this host allows namespaces and has the tools.
 fn probe() -> Result<(), String> {
-    let tried =
-        Command::new("unshare").args(UNSHARE).args(["sh", "-c", "ip link && nsenter --version"]).output();
-    match tried {
+    let command = [&["unshare"], &UNSHARE[..], &["sh", "-c", "ip link && nsenter --version"]].concat();
+    works(&command)
+}
+
+fn works(command: &[&str]) -> Result<(), String> {
+    match Command::new(command[0]).args(&command[1..]).output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        Err(error) => Err(format!("unshare: {error}")),
+        Ok(output) => Err(format!("{}: {}", command[0], String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("{}: {error}", command[0])),
     }
 }
 
 /// Past the test harness, which would swallow it.
 fn skip(why: &str) {
     use io::Write as _;
-    assert!(env::var_os(ALL_TESTS).is_none_or(|set| set != "1"), "{ALL_TESTS}=1, and no namespaces: {why}");
-    let _ = writeln!(io::stderr(), "SKIPPED, for want of unprivileged namespaces or of iproute2: {why}");
+    assert!(
+        env::var_os(ALL_TESTS).is_none_or(|set| set != "1"),
+        "{ALL_TESTS}=1, and a test cannot run: {why}"
+    );
+    let _ = writeln!(io::stderr(), "SKIPPED, for want of unprivileged namespaces or of a tool: {why}");
 }
 
 fn build(net: Net) {
