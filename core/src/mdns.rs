@@ -18,7 +18,10 @@ use tracing::trace;
 
 pub(crate) use self::link::Link;
 pub(crate) use self::name::{Label, Name};
-pub(crate) use self::service::{Bounds, Dropped, Event, Instance, Limits, Service, ServiceId, ServiceType};
+pub(crate) use self::service::{
+    Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, Service, ServiceId, ServiceType,
+    TooManyBrowses,
+};
 
 mod announce;
 mod browse;
@@ -133,7 +136,7 @@ impl Mdns {
     /// An instance was found not to be where it says: unless it says so again within 10 s, it is lost.
     pub(crate) fn reconfirm(&mut self, now: Instant, kind: &ServiceType, instance: &Label) {
         let name = kind.instance(instance);
-        self.each_link(now, |link, turn| link.reconfirm(turn, kind.name(), &name));
+        self.each_link(now, |link, turn| link.reconfirm(turn, kind, &name));
     }
 
     /// Takes what a socket received.
@@ -169,26 +172,39 @@ impl Mdns {
         self.on_services(now);
     }
 
-    /// Looks for instances of a kind until told otherwise.
-    pub(crate) fn browse(&mut self, now: Instant, kind: ServiceType) {
-        if self.scope.browsing.insert(kind.clone()) {
-            self.each_link(now, |link, turn| {
-                let patience = browse::Patience::Endless;
-                link.queries.want(turn.now, kind.name(), Type::PTR, patience, turn.rng);
-            });
+    /// Looks for instances of a kind until told otherwise. Where it does so already, it tells of all that are
+    /// there again.
+    ///
+    /// # Errors
+    /// [`TooManyBrowses`] where [`MAX_BROWSES`] kinds are browsed already.
+    pub(crate) fn browse(&mut self, now: Instant, kind: Kind) -> Result<(), TooManyBrowses> {
+        if self.scope.browsing.contains_key(kind.name()) {
+            self.tell_again(&kind);
+            return Ok(());
         }
+        if self.scope.browsing.len() >= MAX_BROWSES {
+            return Err(TooManyBrowses);
+        }
+        let name = kind.name().clone();
+        self.scope.browsing.insert(name.clone(), kind);
+        self.each_link(now, |link, turn| {
+            let patience = browse::Patience::Endless;
+            link.queries.want(turn.now, &name, Type::PTR, patience, turn.rng);
+        });
+        Ok(())
     }
 
     /// Stops; what was found is forgotten without an event.
-    pub(crate) fn stop_browse(&mut self, now: Instant, kind: &ServiceType) {
-        self.scope.browsing.remove(kind);
-        self.each_link(now, |link, turn| link.stop_browse(turn.scope, kind.name()));
-        self.presence.forget(kind);
+    pub(crate) fn stop_browse(&mut self, now: Instant, kind: &Kind) {
+        if self.scope.browsing.remove(kind.name()).is_some() {
+            self.each_link(now, |link, turn| link.stop_browse(turn.scope, kind));
+            self.presence.forget(kind);
+        }
     }
 
-    /// Tells of every instance that is there as if it was found: somebody forgot some.
-    pub(crate) fn tell_again(&mut self) {
-        self.presence.report_again();
+    /// Tells of every instance of a kind that is there as if it was found: somebody forgot some, or came later.
+    pub(crate) fn tell_again(&mut self, kind: &Kind) {
+        self.presence.report_again(kind);
     }
 
     /// Asks for one instance by its name, and keeps what is known of it fresh, until told otherwise.
@@ -204,6 +220,9 @@ impl Mdns {
         self.scope.resolving.remove(&name);
         self.each_link(now, |link, _| link.stop_resolve(&name));
         self.settle();
+        if !self.scope.browses(kind.name()) {
+            self.presence.forget_instance(&kind.clone().into(), instance);
+        }
     }
 
     /// Appends the next datagram that is due to `buf`. Call until `None`.
@@ -250,7 +269,7 @@ impl Mdns {
         let mut tables = vec![
             Table::new("mdns: links", self.links.len(), bounds.links),
             Table::new("mdns: services", self.scope.services.len(), MAX_SERVICES),
-            Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_SERVICES),
+            Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_BROWSES),
             Table::new("mdns: instances resolved", self.scope.resolving.len(), bounds.resolved),
             Table::new("mdns: own names", self.scope.own_names.len(), names),
             Table::new("mdns: conflicts of own names", self.conflicts.len(), names),
@@ -304,11 +323,10 @@ impl Mdns {
     /// Tells presence what changed on the links.
     fn settle(&mut self) {
         for (socket, state) in &mut self.links {
-            for (name, sight) in state.take_changed(&self.scope) {
-                let browsed = self.scope.browsing.iter().find(|kind| name.is_child_of(kind.name()));
-                let resolved = self.scope.resolving.get(&name).map(|(kind, _)| kind);
-                if let (Some(kind), Some(label)) = (browsed.or(resolved), name.first()) {
-                    self.presence.update(state.link.interface, *socket, (kind, &label), sight);
+            for name in state.take_changed() {
+                let Some(label) = name.first() else { continue };
+                for (kind, sight) in state.sights(&self.scope, &name) {
+                    self.presence.update(state.link.interface, *socket, (&kind, &label), sight);
                 }
             }
         }

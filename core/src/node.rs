@@ -99,7 +99,8 @@ impl Node {
             shutting_down: false,
             config,
         };
-        node.mdns.browse(now.mono, advertise::service_type(&node.config));
+        let browsed = node.mdns.browse(now.mono, advertise::kind(&node.config));
+        browsed.expect("the first of many");
         Ok(node)
     }
 
@@ -263,7 +264,7 @@ impl Node {
         self.shutting_down = true;
         self.advertised = None;
         self.mdns.withdraw_all(now);
-        self.mdns.stop_browse(now, &advertise::service_type(&self.config));
+        self.mdns.stop_browse(now, &advertise::kind(&self.config));
         self.quic.close_all(now, CloseCode::Shutdown);
     }
 

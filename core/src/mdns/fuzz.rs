@@ -62,7 +62,7 @@ fn engine(now: Instant) -> Mdns {
         ServiceId(0),
         Service { kind: kind.clone(), instance, host, port: 4000, txt: Txt::default() },
     );
-    mdns.browse(now, kind.clone());
+    mdns.browse(now, kind.clone().into()).expect("the first of many");
     mdns.resolve(now, &kind, &label("node-1"));
     mdns
 }

@@ -8,10 +8,10 @@ use super::browse::{Direct, Patience, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
 use super::parse::Query;
-use super::presence::Sight;
 use super::records::{Data, Question, Record, Share, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
+use super::service::{Kind, ServiceType};
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
@@ -108,8 +108,8 @@ impl LinkState {
         };
         state.publish(turn);
         let scope = turn.scope;
-        for kind in &scope.browsing {
-            state.queries.want(turn.now, kind.name(), Type::PTR, Patience::Endless, turn.rng);
+        for name in scope.browsing.keys() {
+            state.queries.want(turn.now, name, Type::PTR, Patience::Endless, turn.rng);
         }
         for instance in scope.resolving.keys() {
             state.pursue(turn, instance);
@@ -135,7 +135,7 @@ impl LinkState {
     }
 
     /// Somebody found an instance not to be where it says: it must say so again, or is gone. RFC 6762 §10.4.
-    pub(super) fn reconfirm(&mut self, turn: &mut Turn<'_>, kind: &Name, instance: &Name) {
+    pub(super) fn reconfirm(&mut self, turn: &mut Turn<'_>, base: &ServiceType, instance: &Name) {
         let host = self.host_of(instance);
         let is_doubtful = |name: &Name, data: &Data| match data {
             Data::Ptr(target) => target == instance,
@@ -146,7 +146,11 @@ impl LinkState {
             return;
         }
         // Who answers for the pointer adds all the rest.
-        for (name, kind) in [(kind, Type::PTR), (instance, Type::SRV)] {
+        let scope = turn.scope;
+        let pointing = scope.kinds_of(instance).map(Kind::name).filter(|kind| *kind != base.name());
+        let pointing: Vec<&Name> = pointing.filter(|kind| self.cache.points(kind, instance)).collect();
+        let pointers = std::iter::once(base.name()).chain(pointing).map(|kind| (kind, Type::PTR));
+        for (name, kind) in pointers.chain([(instance, Type::SRV)]) {
             if !self.queries.is_asking(name, kind) && self.queries.len() >= MAX_FOLLOW_UPS {
                 continue;
             }
@@ -222,10 +226,9 @@ impl LinkState {
         self.link.source().is_none() || (self.owned.is_drained() && self.outbox.is_empty())
     }
 
-    /// The instances of which something changed, and what is known of them.
-    pub(super) fn take_changed(&mut self, scope: &Scope) -> Vec<(Name, Sight)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|name| (name.clone(), self.sight(scope, &name))).collect()
+    /// The instances of which something changed.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether a host's name is that of an instance here.
@@ -233,11 +236,12 @@ impl LinkState {
         !self.cache.instances_at(name).is_empty()
     }
 
-    /// Forgets a kind that nobody browses any more.
-    pub(super) fn stop_browse(&mut self, scope: &Scope, kind: &Name) {
-        self.queries.drop(kind, Type::PTR);
+    /// Forgets a kind that nobody browses any more, and what is known of its instances unless some other kind
+    /// that is browsed may have them.
+    pub(super) fn stop_browse(&mut self, scope: &Scope, kind: &Kind) {
+        self.queries.drop(kind.name(), Type::PTR);
         self.cache.forget(|name, _| {
-            *name == *kind || (name.is_child_of(kind) && !scope.resolving.contains_key(name))
+            name == kind.name() || (name.is_child_of(kind.base().name()) && !scope.is_wanted_instance(name))
         });
     }
 

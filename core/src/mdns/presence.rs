@@ -2,8 +2,8 @@
 //!
 //! Reports differences alone, and only when asked for one, so that whatever flaps in between costs nothing.
 
-use super::name::{Label, Name};
-use super::{Event, Instance, ServiceType};
+use super::name::Label;
+use super::{Event, Instance, Kind};
 use crate::id::SocketId;
 use crate::table::Table;
 use crate::wire::txt::Txt;
@@ -33,20 +33,26 @@ pub(super) struct View {
 
 #[derive(Debug)]
 struct Sighting {
-    kind: ServiceType,
-    label: Label,
     /// The one that changed last comes last.
     views: Vec<(SocketId, View)>,
     reported: Option<Instance>,
+}
+
+/// An interface's index, and an instance by what it was found as: one that is of a type and of a subtype of it
+/// is there twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    interface: u32,
+    kind: Kind,
+    instance: Label,
 }
 
 /// All instances. Bounded by the caches, which hold a record for each that is there; of those that are not,
 /// only what was reported waits to be taken back.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// By the interface's index and the instance.
-    sightings: BTreeMap<(u32, Name), Sighting>,
-    changed: BTreeSet<(u32, Name)>,
+    sightings: BTreeMap<Key, Sighting>,
+    changed: BTreeSet<Key>,
 }
 
 impl Presence {
@@ -54,10 +60,10 @@ impl Presence {
         &mut self,
         interface: u32,
         socket: SocketId,
-        (kind, label): (&ServiceType, &Label),
+        (kind, instance): (&Kind, &Label),
         sight: Sight,
     ) {
-        let key = (interface, kind.instance(label));
+        let key = Key { interface, kind: kind.clone(), instance: instance.clone() };
         let view = match sight {
             Sight::Partial => return,
             Sight::Gone => None,
@@ -66,12 +72,8 @@ impl Presence {
         if view.is_none() && !self.sightings.contains_key(&key) {
             return;
         }
-        let sighting = self.sightings.entry(key.clone()).or_insert_with(|| Sighting {
-            kind: kind.clone(),
-            label: label.clone(),
-            views: Vec::new(),
-            reported: None,
-        });
+        let none = || Sighting { views: Vec::new(), reported: None };
+        let sighting = self.sightings.entry(key.clone()).or_insert_with(none);
         let old = sighting.views.iter().position(|(at, _)| *at == socket);
         let old = old.map(|at| sighting.views.remove(at).1);
         if let Some(mut view) = view {
@@ -100,19 +102,30 @@ impl Presence {
     }
 
     /// Forgets the instances of a kind, without a word.
-    pub(super) fn forget(&mut self, kind: &ServiceType) {
-        self.sightings.retain(|_, sighting| sighting.kind != *kind);
+    pub(super) fn forget(&mut self, kind: &Kind) {
+        self.sightings.retain(|key, _| key.kind != *kind);
         self.drop_stale();
     }
 
-    /// Reports everything that is there again.
-    pub(super) fn report_again(&mut self) {
-        for (key, sighting) in &mut self.sightings {
+    /// Forgets one instance, without a word.
+    pub(super) fn forget_instance(&mut self, kind: &Kind, instance: &Label) {
+        self.sightings.retain(|key, _| (&key.kind, &key.instance) != (kind, instance));
+        self.drop_stale();
+    }
+
+    /// Reports every instance of a kind that is there again.
+    pub(super) fn report_again(&mut self, kind: &Kind) {
+        for (key, sighting) in self.sightings.iter_mut().filter(|(key, _)| key.kind == *kind) {
             if !sighting.views.is_empty() {
                 sighting.reported = None;
                 self.changed.insert(key.clone());
             }
         }
+    }
+
+    /// How many instances are there, of those that were told.
+    pub(super) fn len(&self) -> usize {
+        self.sightings.values().filter(|sighting| sighting.reported.is_some()).count()
     }
 
     /// The next difference to what was reported.
@@ -121,12 +134,13 @@ impl Presence {
             let Some(sighting) = self.sightings.get_mut(&key) else {
                 continue;
             };
-            let Some(instance) = sighting.merged(key.0) else {
+            let Some(instance) = sighting.merged(&key) else {
                 let gone = self.sightings.remove(&key)?;
                 if gone.reported.is_none() {
                     continue;
                 }
-                return Some(Event::Lost { interface: key.0, kind: gone.kind, instance: gone.label });
+                let Key { interface, kind, instance } = key;
+                return Some(Event::Lost { interface, kind, instance });
             };
             if sighting.reported.as_ref() == Some(&instance) {
                 continue;
@@ -162,14 +176,15 @@ impl Sighting {
         self.views.is_empty() && self.reported.is_none()
     }
 
-    fn merged(&self, interface: u32) -> Option<Instance> {
+    fn merged(&self, key: &Key) -> Option<Instance> {
+        let interface = key.interface;
         let (_, newest) = self.views.last()?;
         let all = self.views.iter().flat_map(|(_, view)| &view.addresses);
         let addresses: BTreeSet<SocketAddr> = all.map(|ip| reachable(*ip, newest.port, interface)).collect();
         Some(Instance {
             interface,
-            kind: self.kind.clone(),
-            name: self.label.clone(),
+            kind: key.kind.clone(),
+            name: key.instance.clone(),
             port: newest.port,
             addresses: addresses.into_iter().collect(),
             txt: self.views.iter().rev().find_map(|(_, view)| view.txt.clone()).unwrap_or_default(),

@@ -32,11 +32,18 @@ pub(crate) struct Bounds {
     pub(crate) resolved: usize,
 }
 
-/// A kind of service: `_<name>._udp.local.` RFC 6763 §4.1.2, §7.
+/// A type of service: `_<name>._udp.local.` or `_<name>._tcp.local.` RFC 6763 §4.1.2, §7.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ServiceType(Name);
 
 impl ServiceType {
+    /// Both labels as they stand, like `_ipp` and `_tcp`. Whether they follow RFC 6763 §7 is for the caller to
+    /// say: others may have types that don't.
+    pub(crate) fn new(service: &Label, protocol: &Label) -> Self {
+        let labels = [service.as_octets(), protocol.as_octets(), b"local"];
+        Self(Name::from_labels(labels).expect("three labels fit in a name"))
+    }
+
     /// The kind of everything that is not TCP.
     pub(crate) fn udp(service: &ServiceName) -> Self {
         let first = format!("_{service}");
@@ -50,9 +57,58 @@ impl ServiceType {
 
     /// The name of one instance. RFC 6763 §4.1.
     pub(super) fn instance(&self, label: &Label) -> Name {
-        self.0.child(label).expect("a label and a kind of service fit in a name")
+        self.0.child(label).expect("a label and a type of service fit in a name")
     }
 }
+
+/// What is browsed: all services of a type, or those of a subtype of it. RFC 6763 §4.1, §7.1.
+///
+/// The instances of both are named below the type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kind {
+    /// The type, or `<subtype>._sub.<type>`.
+    name: Name,
+    base: ServiceType,
+}
+
+impl Kind {
+    /// The services of a type that say that they are of this subtype too.
+    pub(crate) fn subtype(base: &ServiceType, subtype: &Label) -> Self {
+        let labels = [subtype.as_octets(), b"_sub"].into_iter().chain(base.0.labels());
+        let name = Name::from_labels(labels).expect("two labels and a type of service fit in a name");
+        Self { name, base: base.clone() }
+    }
+
+    /// The type whose instances these are.
+    pub(crate) fn base(&self) -> &ServiceType {
+        &self.base
+    }
+
+    /// Whether all instances of the type are meant.
+    pub(super) fn is_whole(&self) -> bool {
+        self.name == self.base.0
+    }
+
+    /// The name whose PTR records list the instances.
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl From<ServiceType> for Kind {
+    fn from(base: ServiceType) -> Self {
+        Self { name: base.0.clone(), base }
+    }
+}
+
+/// So many kinds are browsed already that a further one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_BROWSES} kinds of service are browsed already")]
+pub(crate) struct TooManyBrowses;
+
+/// Kinds that are browsed at a time, the node's own among them: each is a question on every link, and makes
+/// strangers' records worth keeping.
+pub(crate) const MAX_BROWSES: usize = 64;
 
 /// One of our services, for as long as it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,8 +152,8 @@ impl Service {
 pub(crate) struct Instance {
     /// The interface's index.
     pub(crate) interface: u32,
-    /// What it is.
-    pub(crate) kind: ServiceType,
+    /// As what it was found. One that several browses concern is told for each.
+    pub(crate) kind: Kind,
     /// Its name.
     pub(crate) name: Label,
     /// Its port.
@@ -119,8 +175,8 @@ pub(crate) enum Event {
     Lost {
         /// The interface's index.
         interface: u32,
-        /// What it was.
-        kind: ServiceType,
+        /// As what it was found.
+        kind: Kind,
         /// Its name.
         instance: Label,
     },

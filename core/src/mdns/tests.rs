@@ -13,6 +13,7 @@ use std::time::Duration;
 mod cache;
 mod discovery;
 mod hostile;
+mod kinds;
 mod lan;
 mod model;
 mod responder;

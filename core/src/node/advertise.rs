@@ -13,7 +13,7 @@ use super::Node;
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{PeerId, PublicKey};
-use crate::mdns::{self, Instance, Label, Limits, Mdns, Service, ServiceId, ServiceType};
+use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Service, ServiceId, ServiceType};
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
 use crate::wire::txt::{Txt, Value};
@@ -33,8 +33,13 @@ pub(super) fn engine(config: &Config, rng: Rng) -> Mdns {
     Mdns::new(Limits::from_config(config), rng)
 }
 
+/// What peers of this application publish, as what is browsed.
+pub(super) fn kind(config: &Config) -> Kind {
+    service_type(config).into()
+}
+
 /// What peers of this application publish.
-pub(super) fn service_type(config: &Config) -> ServiceType {
+fn service_type(config: &Config) -> ServiceType {
     ServiceType::udp(&config.service)
 }
 

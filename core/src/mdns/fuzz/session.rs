@@ -69,7 +69,7 @@ pub(crate) fn session(start: Instant, script: &[u8]) -> Reached {
         lan.up(n, Family::V4, 0);
         lan.up(n, Family::V6, 0);
         lan.publish(n, 4000, 0);
-        lan.nodes[n].browse(start, kind());
+        lan.nodes[n].browse(start, kind().into()).expect("the first of many");
     }
     for _ in 0..MAX_STEPS {
         let Some(step) = script.step() else { break };
@@ -125,8 +125,8 @@ impl Lan {
             4 | 5 => self.sleep(script.pick(&SLEEPS)),
             6 => self.publish(n, script.word(), script.octet()),
             7 => self.nodes[n].withdraw_all(now),
-            8 => self.nodes[n].browse(now, kind()),
-            9 => self.nodes[n].stop_browse(now, &kind()),
+            8 => self.nodes[n].browse(now, kind().into()).expect("the only one"),
+            9 => self.nodes[n].stop_browse(now, &kind().into()),
             10 => self.nodes[n].resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"]))),
             11 => {
                 self.nodes[n].stop_resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"])))
@@ -246,7 +246,7 @@ impl Lan {
     fn end(&mut self) {
         for node in &mut self.nodes {
             node.withdraw_all(self.now);
-            node.stop_browse(self.now, &kind());
+            node.stop_browse(self.now, &kind().into());
             for name in ["node-0", "node-1", "nobody"] {
                 node.stop_resolve(self.now, &kind(), &label(name));
             }

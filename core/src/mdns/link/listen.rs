@@ -11,6 +11,7 @@ use crate::mdns::name::Name;
 use crate::mdns::presence::{Sight, View};
 use crate::mdns::records::{Data, Record, Share, Ttl, Type};
 use crate::mdns::scope::{Scope, Turn};
+use crate::mdns::service::Kind;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -148,9 +149,7 @@ impl LinkState {
             return false;
         }
         match &record.data {
-            Data::Ptr(instance) => {
-                scope.browses(name) && instance.is_child_of(name) && !scope.is_own_name(instance)
-            }
+            Data::Ptr(instance) => scope.seeks(name, instance) && !scope.is_own_name(instance),
             Data::Srv(srv) => {
                 scope.is_wanted_instance(name) && srv.port != 0 && !scope.is_own_name(&srv.target)
             }
@@ -235,28 +234,48 @@ impl LinkState {
         }
     }
 
-    pub(super) fn sight(&self, scope: &Scope, instance: &Name) -> Sight {
-        let is_pointed = scope.browsing.iter().any(|kind| self.cache.points(kind.name(), instance));
-        let is_resolved = scope.resolving.contains_key(instance);
+    /// What is seen of an instance, as each kind that is browsed or resolved and may have it.
+    pub(in crate::mdns) fn sights(&self, scope: &Scope, instance: &Name) -> Vec<(Kind, Sight)> {
+        let resolved = scope.resolving.get(instance).map(|(base, _)| base);
+        let unbrowsed = resolved.filter(|base| !scope.browses(base.name()));
+        let kinds = scope.kinds_of(instance).cloned().chain(unbrowsed.cloned().map(Kind::from));
+        let place = self.place_of(instance);
+        let sight = |kind: &Kind| {
+            let is_resolved = kind.is_whole() && resolved.is_some();
+            match (&place, is_resolved, self.cache.points(kind.name(), instance)) {
+                (_, false, false) | (Place::Nowhere, true, false) => Sight::Gone,
+                (Place::Nowhere, _, true) | (Place::Unreachable, ..) => Sight::Partial,
+                (Place::At(view), ..) => Sight::Whole(view.clone()),
+            }
+        };
+        kinds.map(|kind| (kind.clone(), sight(&kind))).collect()
+    }
+
+    fn place_of(&self, instance: &Name) -> Place {
         let srv = self.cache.newest(instance, Type::SRV).and_then(|data| match data {
             Data::Srv(srv) => Some(srv),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Txt(_) => None,
         });
-        let Some(srv) = srv else {
-            return if is_pointed { Sight::Partial } else { Sight::Gone };
-        };
-        if !is_pointed && !is_resolved {
-            return Sight::Gone;
-        }
+        let Some(srv) = srv else { return Place::Nowhere };
         let of = |kind| self.cache.get(&srv.target, kind);
         let addresses: Vec<IpAddr> = of(Type::A).chain(of(Type::AAAA)).filter_map(address).collect();
         if addresses.is_empty() {
-            return Sight::Partial;
+            return Place::Unreachable;
         }
         let txt = self.cache.newest(instance, Type::TXT).and_then(|data| match data {
             Data::Txt(txt) => Some(txt.clone()),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
         });
-        Sight::Whole(View { port: srv.port, addresses, txt })
+        Place::At(View { port: srv.port, addresses, txt })
     }
+}
+
+/// Where the records of an instance say that it is.
+#[derive(Debug)]
+enum Place {
+    /// None says on what host.
+    Nowhere,
+    /// On a host without a known address.
+    Unreachable,
+    At(View),
 }

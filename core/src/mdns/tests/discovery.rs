@@ -41,7 +41,7 @@ fn what_is_found_has_port_addresses_and_txt() {
     lan.run_for(secs(1));
     let expected = Instance {
         interface: INTERFACE,
-        kind: kind(),
+        kind: kind().into(),
         name: label(b),
         port: 4001,
         addresses: vec!["10.0.0.2:4001".parse().unwrap()],
@@ -356,7 +356,7 @@ fn who_stops_browsing_hears_nothing_more() {
     let (a, b) = (lan.node(), lan.node());
     lan.run_for(secs(10));
     let now = lan.time();
-    lan.nodes[a].stop_browse(now, &kind());
+    lan.nodes[a].stop_browse(now, &kind().into());
     lan.nodes[b].withdraw_all(now);
     lan.sent.clear();
     lan.run_for(secs(10_000));

@@ -125,7 +125,7 @@ impl Lan {
         let node = self.silent_node();
         let now = self.time();
         self.nodes[node].publish(now, ServiceId(0), service(node));
-        self.nodes[node].browse(now, kind());
+        self.nodes[node].browse(now, kind().into()).unwrap();
         node
     }
 
