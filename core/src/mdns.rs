@@ -4,23 +4,24 @@
 //! nobody may believe. Never knows what a peer is, nor a connection.
 
 use self::link::LinkState;
+use self::naming::Names;
 use self::presence::Presence;
 use self::records::Type;
 use self::scope::{Scope, Turn};
 use self::ups::Ups;
 use crate::id::SocketId;
-use crate::io::{Deadline, InterfaceAddr, Received, Transmit};
+use crate::io::{Deadline, InterfaceAddr, Reason, Received, Transmit};
 use crate::rng::Rng;
 use crate::table::Table;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::trace;
 
 pub(crate) use self::link::Link;
-pub(crate) use self::name::{Label, Name};
+pub(crate) use self::name::Label;
 pub(crate) use self::service::{
-    Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, Service, ServiceId, ServiceType,
-    TooManyBrowses,
+    Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, MAX_SERVICES, MAX_SUBTYPES, Naming, Service,
+    ServiceId, ServiceType, TooManyBrowses,
 };
 
 mod announce;
@@ -31,8 +32,11 @@ pub(crate) mod fuzz;
 mod guard;
 mod link;
 mod name;
+mod naming;
 mod parse;
 mod presence;
+mod probe;
+mod publish;
 mod receive;
 mod records;
 mod respond;
@@ -42,10 +46,10 @@ mod suppress;
 mod ups;
 mod write;
 
-/// A node publishes itself, and browses for its like: one service, of one kind.
-const MAX_SERVICES: usize = 1;
-/// The names of a service: its instance and its host.
-const NAMES_A_SERVICE: usize = 2;
+/// Names of ours: the instance and the host of each service.
+const MAX_NAMES: usize = 2 * MAX_SERVICES;
+/// Names where a service is listed: its kind, its subtypes, and the list of kinds.
+const MAX_LISTED: usize = MAX_SERVICES * (1 + MAX_SUBTYPES) + 1;
 
 /// The engine.
 pub(crate) struct Mdns {
@@ -55,9 +59,7 @@ pub(crate) struct Mdns {
     links: BTreeMap<SocketId, LinkState>,
     ups: Ups,
     presence: Presence,
-    /// When a conflict of each name of ours was last reported.
-    conflicts: BTreeMap<Name, Instant>,
-    conflict_events: BTreeSet<Name>,
+    names: Names,
     dropped: BTreeMap<Dropped, u64>,
     /// The copy of a datagram that the parser sees.
     safe: Vec<u8>,
@@ -85,8 +87,7 @@ impl Mdns {
             links: BTreeMap::new(),
             ups: Ups::default(),
             presence: Presence::default(),
-            conflicts: BTreeMap::new(),
-            conflict_events: BTreeSet::new(),
+            names: Names::default(),
             dropped: BTreeMap::new(),
             safe: Vec::new(),
             latest: None,
@@ -157,19 +158,8 @@ impl Mdns {
             return;
         }
         self.each_link(now, |link, turn| link.handle_timeout(turn));
+        self.handle_names_timeout(now);
         self.settle();
-    }
-
-    /// Announces a service on every link. One of the same id is replaced: what differs is announced anew.
-    pub(crate) fn publish(&mut self, now: Instant, id: ServiceId, service: Service) {
-        self.scope.services.insert(id, service);
-        self.on_services(now);
-    }
-
-    /// Takes all services back; see [`Mdns::is_drained`].
-    pub(crate) fn withdraw_all(&mut self, now: Instant) {
-        self.scope.services.clear();
-        self.on_services(now);
     }
 
     /// Looks for instances of a kind until told otherwise. Where it does so already, it tells of all that are
@@ -235,6 +225,7 @@ impl Mdns {
         let now = self.clamp(now);
         let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, buf));
         if transmit.is_none() {
+            self.settle_names();
             self.next = Next::Known(self.earliest());
         }
         transmit
@@ -242,8 +233,11 @@ impl Mdns {
 
     /// The next thing that was seen. Call until `None`.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        let conflict = self.conflict_events.pop_first().map(Event::Conflict);
-        conflict.or_else(|| self.presence.poll_event())
+        let of_name = self.names.poll_event();
+        if of_name.is_some() {
+            self.next = Next::Unknown;
+        }
+        of_name.or_else(|| self.presence.poll_event())
     }
 
     /// When to call [`Mdns::handle_timeout`], and [`Mdns::poll_transmit`] after it.
@@ -255,7 +249,11 @@ impl Mdns {
     }
 
     fn earliest(&self) -> Option<Deadline> {
-        self.links.values().filter_map(LinkState::poll_timeout).min()
+        // What was handed out to be sent may have been the last that a name was waiting for.
+        let told = self.names.has_event().then_some(self.latest).flatten();
+        let names =
+            told.or_else(|| self.names.next_at()).map(|at| Deadline { at, reason: Reason::MdnsProbe });
+        self.links.values().filter_map(LinkState::poll_timeout).chain(names).min()
     }
 
     /// Whether every goodbye was handed out.
@@ -265,16 +263,15 @@ impl Mdns {
 
     /// How full its tables are. `bounds` says what others may make of it.
     pub(crate) fn tables(&self, bounds: Bounds) -> Vec<Table> {
-        let names = NAMES_A_SERVICE * MAX_SERVICES;
         let mut tables = vec![
             Table::new("mdns: links", self.links.len(), bounds.links),
-            Table::new("mdns: services", self.scope.services.len(), MAX_SERVICES),
             Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_BROWSES),
             Table::new("mdns: instances resolved", self.scope.resolving.len(), bounds.resolved),
-            Table::new("mdns: own names", self.scope.own_names.len(), names),
-            Table::new("mdns: conflicts of own names", self.conflicts.len(), names),
-            Table::new("mdns: conflicts to tell", self.conflict_events.len(), names),
+            Table::new("mdns: own names", self.scope.own_names.len(), MAX_NAMES),
+            Table::new("mdns: own names to probe for", self.scope.probed.len(), MAX_NAMES),
+            Table::new("mdns: names where we are listed", self.scope.listed.len(), MAX_LISTED),
         ];
+        tables.extend(self.names.tables());
         tables.push(self.ups.table());
         tables.extend(self.presence.tables(self.limits.cached_records.saturating_mul(bounds.links)));
         let links: Vec<_> = self.links.values().map(|link| link.tables(&self.scope)).collect();
@@ -304,15 +301,6 @@ impl Mdns {
         for link in self.links.values_mut() {
             visit(link, &mut turn);
         }
-    }
-
-    fn on_services(&mut self, now: Instant) {
-        let services = self.scope.services.values();
-        let names = services.flat_map(|service| [service.instance_name(), service.host_name()]);
-        self.scope.own_names = names.collect();
-        let own_names = &self.scope.own_names;
-        self.conflicts.retain(|name, _| own_names.contains(name));
-        self.each_link(now, |link, turn| link.publish(turn));
     }
 
     fn collect_own_ips(&mut self) {

@@ -8,6 +8,7 @@ use super::browse::{Direct, Patience, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
 use super::parse::Query;
+use super::probe::Probes;
 use super::records::{Data, Question, Record, Share, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
@@ -20,8 +21,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
+mod claims;
 mod listen;
 mod tables;
+
+pub(super) use claims::Clash;
 
 pub(super) use tables::TABLES;
 
@@ -82,6 +86,7 @@ impl Link {
 pub(super) struct LinkState {
     pub(super) link: Link,
     owned: Owned,
+    pub(super) probes: Probes,
     replies: Replies,
     held: Held,
     pub(super) echoes: Echoes,
@@ -98,6 +103,7 @@ impl LinkState {
         let mut state = Self {
             link,
             owned: Owned::default(),
+            probes: Probes::new(direct),
             replies: Replies::default(),
             held: Held::default(),
             echoes: Echoes::default(),
@@ -122,14 +128,10 @@ impl LinkState {
         self.publish(turn);
     }
 
-    /// The services changed, or the addresses.
-    pub(super) fn publish(&mut self, turn: &mut Turn<'_>) {
-        self.owned.publish(turn.now, turn.scope.services.values(), &self.link.addresses);
-    }
-
     /// Everybody may have forgotten us, and we may know what is no longer so: after a sleep.
     pub(super) fn handle_wake(&mut self, turn: &mut Turn<'_>) {
         self.owned.announce_all(turn.now);
+        self.verify_all(turn);
         self.cache.doubt(turn.now, |_, _| true);
         self.queries.restart(turn.now, turn.rng);
     }
@@ -178,6 +180,9 @@ impl LinkState {
     }
 
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        for name in self.probes.take_won(turn.now) {
+            self.owned.release(turn.now, &name);
+        }
         while let Some(due) = self.cache.poll(turn.now, turn.rng) {
             match due {
                 Due::Expired(name, data) => self.handle_expired(turn, &name, &data),
@@ -208,11 +213,12 @@ impl LinkState {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Deadline> {
-        let can_send = self.link.source().is_some();
+        let can_send = self.can_send();
         let sends = [
             (self.owned.announce_at(), Reason::MdnsAnnounce),
             (self.owned.answer_at(), Reason::MdnsRespond),
             (self.replies.next_at(), Reason::MdnsRespond),
+            (self.probes.next_at(), Reason::MdnsProbe),
             (self.queries.next_at(), Reason::MdnsQuery),
         ];
         let waits = [(self.held.next_at(), Reason::MdnsRespond), (self.cache.next_at(), Reason::MdnsCache)];
@@ -221,9 +227,14 @@ impl LinkState {
         sends.chain(waits).filter_map(deadline).min()
     }
 
+    /// Whether it has an address to speak from.
+    pub(super) fn can_send(&self) -> bool {
+        self.link.source().is_some()
+    }
+
     /// Whether nothing that was withdrawn waits to be said.
     pub(super) fn is_drained(&self) -> bool {
-        self.link.source().is_none() || (self.owned.is_drained() && self.outbox.is_empty())
+        !self.can_send() || (self.owned.is_drained() && self.outbox.is_empty())
     }
 
     /// The instances of which something changed.
@@ -270,7 +281,7 @@ impl LinkState {
                 .all(|record| self.cache.knows(now, record))
     }
 
-    /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.
+    /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, probes, questions.
     fn fill_outbox(&mut self, now: Instant) {
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
@@ -278,6 +289,8 @@ impl LinkState {
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else if let Some(reply) = self.replies.take_due(now) {
             self.outbox.extend(reply.datagrams(family).into_iter().map(|datagram| (reply.to, datagram)));
+        } else if let Some(datagrams) = self.take_probes(now) {
+            self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else {
             let questions = self.queries.take_due(now);
             if questions.is_empty() {

@@ -12,16 +12,40 @@ use std::time::Instant;
 /// What this node publishes and looks for, on all links alike.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
+    /// Under the names that they have now.
     pub(super) services: BTreeMap<ServiceId, Service>,
+    /// Those of which nothing is said, since somebody else has their name.
+    pub(super) resting: BTreeSet<ServiceId>,
+    /// The names to probe for before anything is said of them, and from when on.
+    pub(super) probed: BTreeMap<Name, Option<Instant>>,
     /// By the name whose PTR records are asked for.
     pub(super) browsing: BTreeMap<Name, Kind>,
     pub(super) resolving: BTreeMap<Name, (ServiceType, Label)>,
     /// The names of `services`: instances and hosts.
     pub(super) own_names: BTreeSet<Name>,
+    /// The names of kinds and subtypes where `services` are listed, which others have as well.
+    pub(super) listed: BTreeSet<Name>,
     pub(super) own_ips: BTreeSet<IpAddr>,
 }
 
 impl Scope {
+    /// Takes what is published, under the names that it has.
+    pub(super) fn set_services(&mut self, services: BTreeMap<ServiceId, Service>) {
+        let all = || services.values();
+        self.own_names = all().flat_map(|service| [service.instance_name(), service.host_name()]).collect();
+        self.listed = all().flat_map(Service::subtype_names).collect();
+        self.listed.extend(all().map(|service| service.kind.name().clone()));
+        if !services.is_empty() {
+            self.listed.insert(Service::enumeration());
+        }
+        self.services = services;
+    }
+
+    /// The services of which something is said.
+    pub(super) fn published(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|(id, _)| !self.resting.contains(id)).map(|(_, service)| service)
+    }
+
     pub(super) fn is_own_name(&self, name: &Name) -> bool {
         self.own_names.contains(name)
     }
@@ -47,15 +71,12 @@ impl Scope {
     /// Whether a name that lies in a datagram, uncompressed, is one of ours or of those we look for.
     pub(super) fn concerns(&self, wire: &[u8]) -> bool {
         let is = |name: &Name| wire.eq_ignore_ascii_case(name.as_wire());
-        let published = self.services.values().map(|service| service.kind.name());
-        let bases = self.browsing.values().map(|kind| kind.base().name());
-        let resolved = self.resolving.values().map(|(kind, _)| kind.name());
-        let mut kinds = bases.chain(published.clone());
-        self.browsing.keys().chain(published).any(is)
-            || kinds.any(|kind| wire_is_child_of(wire, kind))
-            || resolved.into_iter().any(|kind| wire_is_child_of(wire, kind))
-            || self.own_names.iter().any(is)
-            || (!self.services.is_empty() && wire.eq_ignore_ascii_case(Service::ENUMERATION))
+        let bases = self.browsing.values().map(Kind::base);
+        let kinds = bases.chain(self.services.values().map(|service| &service.kind));
+        let resolved = self.resolving.values().map(|(kind, _)| kind);
+        kinds.chain(resolved).any(|kind| wire_is_child_of(wire, kind.name()))
+            || self.browsing.keys().any(is)
+            || self.own_names.iter().chain(&self.listed).any(is)
     }
 }
 

@@ -13,7 +13,7 @@ use super::Node;
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{PeerId, PublicKey};
-use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Service, ServiceId, ServiceType};
+use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType};
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
 use crate::wire::txt::{Txt, Value};
@@ -66,6 +66,7 @@ impl Node {
                 }
             }
             mdns::Event::Conflict(_) => self.tell(Event::NameConflict),
+            mdns::Event::Published { .. } | mdns::Event::Renamed { .. } | mdns::Event::Unnamed { .. } => {}
         }
     }
 
@@ -97,7 +98,9 @@ fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Servic
     let label = label(&own.peer_id(config.peer_id));
     Service {
         kind: service_type(config),
+        subtypes: Vec::new(),
         instance: label.clone(),
+        naming: Naming::Hashed,
         host: label,
         port,
         txt: txt(config, own, pairing),

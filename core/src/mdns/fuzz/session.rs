@@ -4,7 +4,7 @@ use super::{MAX_RECORDS, label};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
 use crate::mdns::link::{GROUP_V4, GROUP_V6, PORT};
-use crate::mdns::{Event, Limits, Link, Mdns, Service, ServiceId, ServiceType, guard};
+use crate::mdns::{Event, Limits, Link, Mdns, Naming, Service, ServiceId, ServiceType, guard};
 use crate::rng::{Rng, Seed};
 use crate::script::Script;
 use crate::wire::txt::{Txt, Value};
@@ -151,7 +151,8 @@ impl Lan {
         let name = if form & 1 == 0 { format!("node-{n}") } else { "node-0".to_owned() };
         let pairs = [("v", Value::Octets(std::slice::from_ref(&form))), ("pair", Value::Present)];
         let txt = Txt::encode(pairs).expect("short and printable");
-        let service = Service { kind: kind(), instance: label(&name), host: label(&name), port, txt };
+        let (instance, host, subtypes) = (label(&name), label(&name), Vec::new());
+        let service = Service { kind: kind(), subtypes, instance, naming: Naming::Hashed, host, port, txt };
         self.nodes[n].publish(self.now, ServiceId(0), service);
     }
 
@@ -222,7 +223,10 @@ impl Lan {
                 Event::Found(_) => self.reached.found += 1,
                 Event::Lost { .. } => self.reached.lost += 1,
                 Event::Conflict(_) => self.reached.conflicts += 1,
-                Event::Updated(_) => {}
+                Event::Updated(_)
+                | Event::Published { .. }
+                | Event::Renamed { .. }
+                | Event::Unnamed { .. } => {}
             }
         }
         let Some(transmit) = self.nodes[n].poll_transmit(self.now, &mut buf) else { return false };

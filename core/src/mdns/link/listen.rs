@@ -3,8 +3,7 @@
 //!
 //! Never sends: it changes what is due.
 
-use super::{FOLLOW_UP, LinkState, MAX_FOLLOW_UPS, address, target};
-use crate::mdns::announce::MULTICAST_GAP;
+use super::{Clash, FOLLOW_UP, LinkState, MAX_FOLLOW_UPS, address, target};
 use crate::mdns::browse::Patience;
 use crate::mdns::cache::Kept;
 use crate::mdns::name::Name;
@@ -12,24 +11,8 @@ use crate::mdns::presence::{Sight, View};
 use crate::mdns::records::{Data, Record, Share, Ttl, Type};
 use crate::mdns::scope::{Scope, Turn};
 use crate::mdns::service::Kind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
-
-/// Somebody says that our record ends soon: we say otherwise. RFC 6762 §6.6.
-const CORRECTION_MIN: Duration = Duration::from_millis(20);
-const CORRECTION_MAX: Duration = Duration::from_millis(120);
-
-/// What somebody says of a name of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claim {
-    /// Something else.
-    Conflict,
-    /// Nothing that matters.
-    None,
-    /// The same as we do.
-    Same,
-}
 
 impl LinkState {
     /// Takes a response; returns our names that somebody else uses.
@@ -38,13 +21,8 @@ impl LinkState {
         turn: &mut Turn<'_>,
         own: bool,
         records: &[Record],
-    ) -> Vec<Name> {
-        let mut conflicts = Vec::new();
-        for record in records {
-            if self.handle_own_name(turn, record) == Claim::Conflict && !own {
-                conflicts.push(record.name.clone());
-            }
-        }
+    ) -> BTreeMap<Name, Clash> {
+        let clashes = self.handle_own_names(turn, own, records);
         let is_of_host = |record: &&Record| matches!(record.data, Data::A(_) | Data::Aaaa(_));
         // Addresses last: which hosts matter is said by SRV, which may come after them.
         let (hosts, others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(is_of_host);
@@ -58,7 +36,7 @@ impl LinkState {
             self.follow_up(turn, &instance);
             self.changed.insert(instance);
         }
-        conflicts
+        clashes
     }
 
     /// Asks for whatever is missing of an instance that somebody needs.
@@ -112,34 +90,6 @@ impl LinkState {
             Data::Nsec(types) => !types.contains(kind),
             Data::A(_) | Data::Aaaa(_) | Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => false,
         })
-    }
-
-    /// What a response says of a name of ours.
-    fn handle_own_name(&mut self, turn: &mut Turn<'_>, record: &Record) -> Claim {
-        let kind = record.data.kind();
-        let mut claim = Claim::None;
-        for set in self.owned.sets.iter_mut().filter(|set| set.name == record.name && set.kind() == kind) {
-            if set.data.contains(&record.data) {
-                if record.ttl >= set.ttl() {
-                    set.drop_answer(turn.now);
-                } else if record.ttl.0 < set.ttl().0 / 2 {
-                    let delay = turn.rng.between(CORRECTION_MIN, CORRECTION_MAX);
-                    set.answer_in(turn.now, delay, MULTICAST_GAP);
-                }
-                return Claim::Same;
-            }
-            let is_ours_elsewhere = match &record.data {
-                Data::A(ip) => turn.scope.own_ips.contains(&IpAddr::V4(*ip)),
-                Data::Aaaa(ip) => turn.scope.own_ips.contains(&IpAddr::V6(*ip)),
-                // Another interface may have other types.
-                Data::Nsec(_) => true,
-                Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => false,
-            };
-            if set.share == Share::Unique && record.ttl != Ttl::GOODBYE && !is_ours_elsewhere {
-                claim = Claim::Conflict;
-            }
-        }
-        claim
     }
 
     /// Whether somebody here may want a record.

@@ -62,7 +62,11 @@ fn told(lan: &mut Lan) -> Vec<(bool, Kind, Label)> {
     let of = |(_, event): (Duration, Event)| match event {
         Event::Found(instance) => Some((true, instance.kind, instance.name)),
         Event::Lost { kind, instance, .. } => Some((false, kind, instance)),
-        Event::Conflict(_) | Event::Updated(_) => None,
+        Event::Conflict(_)
+        | Event::Published { .. }
+        | Event::Renamed { .. }
+        | Event::Unnamed { .. }
+        | Event::Updated(_) => None,
     };
     lan.events[0].drain(..).filter_map(of).collect()
 }

@@ -254,7 +254,7 @@ fn other_data_at_a_name_of_ours_is_a_conflict_reported_once_a_minute() {
         lan.run_for(millis(100));
     }
     let conflicts: Vec<_> = lan.events[0].iter().map(|(_, event)| event.clone()).collect();
-    assert_eq!(conflicts, [Event::Conflict(instance_name(0))]);
+    assert_eq!(conflicts, [Event::Conflict(ServiceId(0))]);
     lan.run_for(secs(60));
     lan.inject(stranger(), &bytes);
     lan.run_for(secs(1));
