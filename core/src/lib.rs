@@ -86,6 +86,7 @@ mod quic;
 mod rng;
 #[cfg(any(fuzzing, test))]
 mod script;
+mod service;
 pub mod store;
 mod table;
 #[cfg(test)]
@@ -104,5 +105,6 @@ pub use node::{Hosting, Node, PairingMut, PeersMut, Target};
 pub use peers::Dial;
 pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
+pub use service::*;
 pub use table::Table;
 pub use wire::close::StreamCode;
