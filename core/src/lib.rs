@@ -101,7 +101,7 @@ pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, Service
 pub use identity::Identity;
 pub use io::*;
 pub use metadata::Metadata;
-pub use node::{Hosting, Node, PairingMut, PeersMut, Target};
+pub use node::{Hosting, Node, PairingMut, PeersMut, ServicesMut, Target};
 pub use peers::Dial;
 pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;

@@ -19,6 +19,7 @@ use tracing::trace;
 
 pub(crate) use self::link::Link;
 pub(crate) use self::name::Label;
+pub(crate) use self::presence::INSTANCES_SEEN;
 pub(crate) use self::service::{
     Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, MAX_SERVICES, MAX_SUBTYPES, Naming, Service,
     ServiceId, ServiceType, TooManyBrowses,

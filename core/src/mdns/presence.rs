@@ -2,13 +2,16 @@
 //!
 //! Reports differences alone, and only when asked for one, so that whatever flaps in between costs nothing.
 
-use super::name::Label;
+use super::name::{Label, Name};
 use super::{Event, Instance, Kind};
 use crate::id::SocketId;
 use crate::table::Table;
 use crate::wire::txt::Txt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+/// The table that bounds what is reported.
+pub(crate) const INSTANCES_SEEN: &str = "mdns: instances seen";
 
 /// One for each IP version.
 const LINKS_AN_INTERFACE: usize = 2;
@@ -26,6 +29,7 @@ pub(super) enum Sight {
 /// Where one link sees an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
+    pub(super) host: Name,
     pub(super) port: u16,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) txt: Option<Txt>,
@@ -158,7 +162,7 @@ impl Presence {
         let views = self.sightings.values().map(|sighting| sighting.views.len());
         [
             // Those that are there, and those that were reported and are not.
-            Table::new("mdns: instances seen", self.sightings.len(), cached.saturating_mul(2)),
+            Table::new(INSTANCES_SEEN, self.sightings.len(), cached.saturating_mul(2)),
             Table::new("mdns: instances that changed", self.changed.len(), cached.saturating_mul(2)),
             Table::fullest("mdns: links that see an instance", views, LINKS_AN_INTERFACE),
         ]
@@ -185,6 +189,7 @@ impl Sighting {
             interface,
             kind: key.kind.clone(),
             name: key.instance.clone(),
+            host: newest.host.clone(),
             port: newest.port,
             addresses: addresses.into_iter().collect(),
             txt: self.views.iter().rev().find_map(|(_, view)| view.txt.clone()).unwrap_or_default(),

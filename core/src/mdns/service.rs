@@ -192,6 +192,8 @@ pub(crate) struct Instance {
     pub(crate) kind: Kind,
     /// Its name.
     pub(crate) name: Label,
+    /// The name of its host.
+    pub(crate) host: Name,
     /// Its port.
     pub(crate) port: u16,
     /// Where it may be reached, sorted. Link-local IPv6 carries its scope.

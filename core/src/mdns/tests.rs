@@ -16,7 +16,6 @@ mod cache;
 mod conflicts;
 mod discovery;
 mod hostile;
-mod kinds;
 mod lan;
 mod model;
 mod probing;

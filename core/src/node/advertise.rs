@@ -59,12 +59,23 @@ impl Node {
 
     pub(super) fn route_mdns(&mut self, now: Instant, event: mdns::Event) {
         match event {
-            mdns::Event::Found(instance) | mdns::Event::Updated(instance) => self.sighted(now, &instance),
-            mdns::Event::Lost { interface, instance, .. } => {
-                if let Some(id) = peer_id(&instance) {
+            mdns::Event::Found(instance) | mdns::Event::Updated(instance) => {
+                self.service_seen(&instance);
+                self.sighted(now, &instance);
+            }
+            mdns::Event::Lost { interface, kind, instance } => {
+                self.service_lost(interface, &kind, &instance);
+                if let Some(id) = self.peer_named(&kind, &instance) {
                     self.peers.handle_unsighted(id, interface);
                 }
             }
+            mdns::Event::Published { service, instance } => {
+                self.service_named(service, &instance, Event::ServicePublished);
+            }
+            mdns::Event::Renamed { service, instance } => {
+                self.service_named(service, &instance, Event::ServiceRenamed);
+            }
+            mdns::Event::Unnamed { service } => self.service_unnamed(service),
             mdns::Event::Conflict(_) => self.tell(Event::NameConflict),
             mdns::Event::Published { .. } | mdns::Event::Renamed { .. } | mdns::Event::Unnamed { .. } => {}
         }
@@ -87,11 +98,21 @@ impl Node {
     }
 
     fn sighted(&mut self, now: Instant, instance: &Instance) {
-        // An instance whose name is no peer id is of some other use of the same service name.
-        let Some(id) = peer_id(&instance.name) else { return };
+        let Some(id) = self.peer_named(&instance.kind, &instance.name) else { return };
         let sighting = Sighting { addresses: instance.addresses.clone(), hints: hints(&instance.txt) };
         self.peers.handle_sighted(now, id, instance.interface, sighting);
     }
+
+    /// Which peer it is. An instance whose name is no peer id is of some other use of the same service name.
+    fn peer_named(&self, kind: &Kind, name: &Label) -> Option<PeerId> {
+        let id = name.as_str()?.parse().ok()?;
+        (*kind == self::kind(&self.config)).then_some(id)
+    }
+}
+
+/// The label of this node's host, which all of its services are on.
+pub(super) fn host(node: &Node) -> Label {
+    label(&node.id())
 }
 
 fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Service {
@@ -109,10 +130,6 @@ fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Servic
 
 fn label(id: &PeerId) -> Label {
     Label::new(&id.to_string()).expect("a peer id has at most 53 characters, which are letters and digits")
-}
-
-fn peer_id(label: &Label) -> Option<PeerId> {
-    label.as_str()?.parse().ok()
 }
 
 fn txt(config: &Config, own: &PublicKey, pairing: bool) -> Txt {

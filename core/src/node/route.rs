@@ -56,6 +56,8 @@ impl Node {
                 self.route_peers(now, event);
             } else if let Some(event) = self.quic.poll_event() {
                 self.route_quic(now, event);
+            } else if let Some(event) = self.services.catch_up() {
+                self.tell(event);
             } else if let Some(event) = self.mdns.poll_event() {
                 self.route_mdns(now, event);
             } else {

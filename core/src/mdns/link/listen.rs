@@ -216,7 +216,7 @@ impl LinkState {
             Data::Txt(txt) => Some(txt.clone()),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
         });
-        Place::At(View { port: srv.port, addresses, txt })
+        Place::At(View { host: srv.target.clone(), port: srv.port, addresses, txt })
     }
 }
 

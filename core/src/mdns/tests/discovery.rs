@@ -43,6 +43,7 @@ fn what_is_found_has_port_addresses_and_txt() {
         interface: INTERFACE,
         kind: kind().into(),
         name: label(b),
+        host: host_name(b),
         port: 4001,
         addresses: vec!["10.0.0.2:4001".parse().unwrap()],
         txt: txt("v"),

@@ -189,6 +189,9 @@ const LISTED: &str = "
     node: interfaces
     node: keys dialled to pair with
     node: outputs
+    node: services found
+    node: services looked for
+    node: services published
     node: sockets
     node: sockets to open or close
     pairing: callers that wait for a record
