@@ -40,6 +40,8 @@ struct Sighting {
     /// The one that changed last comes last.
     views: Vec<(SocketId, View)>,
     reported: Option<Instance>,
+    /// To be reported as if it was not, unless it is gone by then.
+    again: bool,
 }
 
 /// An interface's index, and an instance by what it was found as: one that is of a type and of a subtype of it
@@ -76,7 +78,7 @@ impl Presence {
         if view.is_none() && !self.sightings.contains_key(&key) {
             return;
         }
-        let none = || Sighting { views: Vec::new(), reported: None };
+        let none = || Sighting { views: Vec::new(), reported: None, again: false };
         let sighting = self.sightings.entry(key.clone()).or_insert_with(none);
         let old = sighting.views.iter().position(|(at, _)| *at == socket);
         let old = old.map(|at| sighting.views.remove(at).1);
@@ -121,7 +123,7 @@ impl Presence {
     pub(super) fn report_again(&mut self, kind: &Kind) {
         for (key, sighting) in self.sightings.iter_mut().filter(|(key, _)| key.kind == *kind) {
             if !sighting.views.is_empty() {
-                sighting.reported = None;
+                sighting.again = true;
                 self.changed.insert(key.clone());
             }
         }
@@ -146,6 +148,9 @@ impl Presence {
                 let Key { interface, kind, instance } = key;
                 return Some(Event::Lost { interface, kind, instance });
             };
+            if std::mem::take(&mut sighting.again) {
+                sighting.reported = None;
+            }
             if sighting.reported.as_ref() == Some(&instance) {
                 continue;
             }
@@ -202,5 +207,26 @@ fn reachable(ip: IpAddr, port: u16, interface: u32) -> SocketAddr {
     match ip {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, interface).into(),
         IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(ip, port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ServiceName;
+    use crate::mdns::ServiceType;
+
+    #[test]
+    fn an_instance_that_goes_before_it_is_told_of_again_is_lost_all_the_same() {
+        let (mut presence, socket) = (Presence::default(), SocketId(1));
+        let kind = Kind::from(ServiceType::udp(&ServiceName::new("test").unwrap()));
+        let name = Label::new("one").unwrap();
+        let host = Name::from_labels([&b"host"[..], b"local"]).unwrap();
+        let view = View { host, port: 1, addresses: vec![[10, 0, 0, 1].into()], txt: None };
+        presence.update(1, socket, (&kind, &name), Sight::Whole(view));
+        assert!(matches!(presence.poll_event(), Some(Event::Found(_))));
+        presence.report_again(&kind);
+        presence.remove_link(socket);
+        assert!(matches!(presence.poll_event(), Some(Event::Lost { .. })));
     }
 }
