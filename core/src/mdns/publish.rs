@@ -21,7 +21,6 @@ impl Mdns {
     }
 
     /// Takes a service back; see [`Mdns::is_drained`].
-    #[cfg_attr(not(any(fuzzing, test)), expect(dead_code, reason = "a node withdraws all that it publishes"))]
     pub(crate) fn withdraw(&mut self, now: Instant, id: ServiceId) {
         self.names.withdraw(id);
         self.on_names(now);

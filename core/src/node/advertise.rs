@@ -77,7 +77,6 @@ impl Node {
             }
             mdns::Event::Unnamed { service } => self.service_unnamed(service),
             mdns::Event::Conflict(_) => self.tell(Event::NameConflict),
-            mdns::Event::Published { .. } | mdns::Event::Renamed { .. } | mdns::Event::Unnamed { .. } => {}
         }
     }
 

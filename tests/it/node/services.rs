@@ -306,3 +306,30 @@ fn a_node_takes_as_many_services_and_searches_as_it_says_and_refuses_more() {
         }
     });
 }
+
+#[test]
+fn the_second_of_two_that_want_a_name_goes_on_under_another_and_is_told() {
+    let mut world = new_world(11);
+    let [a, b, c] = three(&mut world);
+    let search = browse(&mut world, c, "_http._tcp");
+    publish(&mut world, a, service("_http._tcp", "Page", 80));
+    assert!(world.run_until(SOON, |world| names(world, c, search) == ["Page"]));
+    let id = publish(&mut world, b, service("_http._tcp", "page", 81));
+    assert!(world.run_until(SOON, |world| names(world, c, search) == ["Page", "page (2)"]));
+    world.run_for(SOON);
+    let of_it = world[b].app.events.iter().filter(|event| match event {
+        Event::ServicePublished(of, _) | Event::ServiceRenamed(of, _) => *of == id,
+        _ => false,
+    });
+    let renamed = Event::ServiceRenamed(id, "page (2)".to_owned());
+    assert!(of_it.eq(&[renamed, Event::ServicePublished(id, "page (2)".to_owned())]));
+    world.tell(b, |node, now| {
+        assert_eq!(node.services().name(id), Some("page (2)"));
+        assert_eq!(node.services().published(id).map(Service::name), Some("page"));
+        // A change leaves it the name that it got.
+        node.services().update(now, id, service("_http._tcp", "page", 82)).unwrap();
+    });
+    let moved = |world: &World| shown(world, c, search).iter().any(|page| page.port == 82);
+    assert!(world.run_until(SOON, moved));
+    assert_eq!(names(&world, c, search), ["Page", "page (2)"]);
+}
