@@ -158,8 +158,7 @@ fn every_table_is_listed_by_name() {
 }
 
 const LISTED: &str = "
-    mdns: conflicts of own names
-    mdns: conflicts to tell
+    mdns: conflicts lately
     mdns: datagrams to send
     mdns: echoes awaited
     mdns: goodbyes to say
@@ -174,7 +173,11 @@ const LISTED: &str = "
     mdns: links
     mdns: links that came up lately
     mdns: links that see an instance
+    mdns: names probed for
+    mdns: names where we are listed
+    mdns: own hosts
     mdns: own names
+    mdns: own names to probe for
     mdns: own records of a set
     mdns: own sets of records
     mdns: questions asked
