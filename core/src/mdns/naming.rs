@@ -264,6 +264,12 @@ impl Names {
         self.holders.values().any(|holder| matches!(holder.standing, Standing::Seeking(_)))
     }
 
+    /// Whether every link that was up has announced the name of a service.
+    #[cfg(any(fuzzing, test))]
+    pub(super) fn has_name(&self, id: ServiceId) -> bool {
+        self.holders.get(&id).is_some_and(|holder| holder.standing == Standing::Named)
+    }
+
     /// Every link has what `is_announced`.
     pub(super) fn settle(&mut self, is_announced: impl Fn(&Name) -> bool) {
         for holder in self.holders.values_mut() {

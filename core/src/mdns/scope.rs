@@ -23,6 +23,8 @@ pub(super) struct Scope {
     pub(super) resolving: BTreeMap<Name, (ServiceType, Label)>,
     /// The names of `services`: instances and hosts.
     pub(super) own_names: BTreeSet<Name>,
+    /// The hosts among them.
+    pub(super) hosts: BTreeSet<Name>,
     /// The names of kinds and subtypes where `services` are listed, which others have as well.
     pub(super) listed: BTreeSet<Name>,
     pub(super) own_ips: BTreeSet<IpAddr>,
@@ -32,7 +34,8 @@ impl Scope {
     /// Takes what is published, under the names that it has.
     pub(super) fn set_services(&mut self, services: BTreeMap<ServiceId, Service>) {
         let all = || services.values();
-        self.own_names = all().flat_map(|service| [service.instance_name(), service.host_name()]).collect();
+        self.hosts = all().map(Service::host_name).collect();
+        self.own_names = all().map(Service::instance_name).chain(self.hosts.iter().cloned()).collect();
         self.listed = all().flat_map(Service::subtype_names).collect();
         self.listed.extend(all().map(|service| service.kind.name().clone()));
         if !services.is_empty() {

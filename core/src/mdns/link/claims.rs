@@ -9,7 +9,7 @@ use crate::mdns::name::Name;
 use crate::mdns::parse::Query;
 use crate::mdns::records::{Data, Question, Record, Share, Ttl, Type};
 use crate::mdns::scope::{Scope, Turn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,15 @@ pub(in crate::mdns) enum Clash {
     Contested,
     /// One that we probe for: it is his. RFC 6762 §8.1.
     Lost,
+}
+
+/// What a record says of a name that we have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing that matters.
+    Nothing,
+    /// Other data where ours alone should be.
+    Other,
 }
 
 impl LinkState {
@@ -87,10 +96,9 @@ impl LinkState {
     ) -> Vec<Name> {
         let is_ours = |proposal: &Proposal| proposal.address().is_some_and(|ip| scope.own_ips.contains(&ip));
         let names = query.questions.iter().map(|question| &question.name);
+        // Each name once, however often it is asked for.
+        let live: BTreeSet<&Name> = names.filter(|name| self.probes.is_live(name)).collect();
         let goes_first = |name: &&Name| {
-            if !self.probes.is_live(name) {
-                return false;
-            }
             let theirs = proposals(name);
             let mut ours: Vec<Proposal> =
                 self.owned.proposed(name).map(|record| Proposal::of(&record)).collect();
@@ -98,7 +106,7 @@ impl LinkState {
             // A bridge carries what another interface of ours probes for. RFC 6762 §14.
             theirs > ours && !theirs.iter().all(is_ours)
         };
-        names.filter(goes_first).cloned().collect()
+        live.into_iter().filter(goes_first).cloned().collect()
     }
 
     /// What a response says of names of ours.
@@ -108,42 +116,37 @@ impl LinkState {
         own: bool,
         records: &[Record],
     ) -> BTreeMap<Name, Clash> {
+        let scope = turn.scope;
+        let says_ours =
+            |record: &&Record| scope.hosts.contains(&record.name) && is_own_address(scope, &record.data);
+        let ours: BTreeSet<&Name> = records.iter().filter(says_ours).map(|record| &record.name).collect();
         let mut clashes = BTreeMap::new();
-        for record in records {
-            let clash = if self.probes.contains(&record.name) {
-                self.is_lost_to(turn.scope, own, record, records).then_some(Clash::Lost)
-            } else {
-                self.hear(turn, record).filter(|_| !own)
-            };
-            clashes.extend(clash.map(|clash| (record.name.clone(), clash)));
+        for record in records.iter().filter(|record| is_about_us(scope, record)) {
+            let name = &record.name;
+            if self.probes.contains(name) {
+                // Another interface of ours has other addresses, and other types. Another program on this machine
+                // has other hosts.
+                let is_ours = scope.hosts.contains(name) && (own || ours.contains(name));
+                if self.is_taken_by(record) && !is_ours {
+                    clashes.insert(name.clone(), Clash::Lost);
+                }
+            } else if self.hear(turn, record) == Heard::Other && !own {
+                clashes.insert(name.clone(), Clash::Contested);
+            }
         }
         clashes
     }
 
-    /// Whether a record shows that a name that we probe for is somebody else's, whatever its type. RFC 6762 §8.1.
-    fn is_lost_to(&self, scope: &Scope, own: bool, record: &Record, message: &[Record]) -> bool {
-        let name = &record.name;
-        if !self.probes.is_live(name) || record.ttl == Ttl::GOODBYE {
-            return false;
-        }
-        // Who says the same is ourselves, or somebody who helps us. RFC 6762 §9.
-        if self.owned.proposes(record) {
-            return false;
-        }
-        let is_host = scope.services.values().any(|service| service.host_name() == *name);
-        if !is_host {
-            return true;
-        }
-        // Another interface of ours has other addresses, and other types. Another program on this machine has
-        // other hosts.
-        let says_ours = |record: &Record| record.name == *name && is_own_address(scope, &record.data);
-        !own && !message.iter().any(says_ours)
+    /// Whether a record shows that a name that we probe for is somebody else's, whatever its type. Who says the
+    /// same is ourselves, or somebody who helps us. RFC 6762 §8.1, §9.
+    fn is_taken_by(&self, record: &Record) -> bool {
+        self.probes.is_live(&record.name) && record.ttl != Ttl::GOODBYE && !self.owned.proposes(record)
     }
 
     /// Somebody speaks of what we speak of.
-    fn hear(&mut self, turn: &mut Turn<'_>, record: &Record) -> Option<Clash> {
+    fn hear(&mut self, turn: &mut Turn<'_>, record: &Record) -> Heard {
         let kind = record.data.kind();
-        let mut clash = None;
+        let mut heard = Heard::Nothing;
         for set in self.owned.sets.iter_mut().filter(|set| set.name == record.name && set.kind() == kind) {
             if set.data.contains(&record.data) {
                 if record.ttl >= set.ttl() {
@@ -152,7 +155,7 @@ impl LinkState {
                     let delay = turn.rng.between(CORRECTION_MIN, CORRECTION_MAX);
                     set.answer_in(turn.now, delay, MULTICAST_GAP);
                 }
-                return None;
+                return Heard::Nothing;
             }
             if record.ttl == Ttl::GOODBYE || set.share == Share::Shared {
                 continue;
@@ -166,9 +169,23 @@ impl LinkState {
                 continue;
             }
             // Another interface may have other types.
-            clash = (kind != Type::NSEC).then_some(Clash::Contested);
+            if kind != Type::NSEC {
+                heard = Heard::Other;
+            }
         }
-        clash
+        heard
+    }
+}
+
+/// Whether a record may be one of ours, or speaks of a name of ours. Most are neither.
+fn is_about_us(scope: &Scope, record: &Record) -> bool {
+    match &record.data {
+        Data::Ptr(target) if scope.listed.contains(&record.name) => {
+            scope.own_names.contains(target) || scope.listed.contains(target)
+        }
+        Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => {
+            scope.own_names.contains(&record.name)
+        }
     }
 }
 
