@@ -67,7 +67,7 @@ impl Mdns {
                 link.handle_query(&mut turn, from, asker, query);
             }
             Message::Response(records) => {
-                for name in link.handle_response(&mut turn, is_own, &records) {
+                for name in link.handle_response(&mut turn, (is_own, from.ip()), &records) {
                     self.handle_conflict(now, name);
                 }
             }

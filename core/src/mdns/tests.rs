@@ -16,6 +16,7 @@ mod hostile;
 mod kinds;
 mod lan;
 mod model;
+mod querier;
 mod responder;
 
 pub(super) use crate::testing::base;
