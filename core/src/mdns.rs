@@ -3,6 +3,7 @@
 //! Generic DNS-SD; peers are its first user. Routes what comes in to the link it concerns and turns away what
 //! nobody may believe. Never knows what a peer is, nor a connection.
 
+use self::browse::Purpose;
 use self::link::LinkState;
 use self::naming::Names;
 use self::presence::Presence;
@@ -179,8 +180,7 @@ impl Mdns {
         let name = kind.name().clone();
         self.scope.browsing.insert(name.clone(), kind);
         self.each_link(now, |link, turn| {
-            let patience = browse::Patience::Endless;
-            link.queries.want(turn.now, &name, Type::PTR, patience, turn.rng);
+            link.queries.want(turn.now, &name, Type::PTR, Purpose::Wanted, turn.rng);
         });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What others said on one link, for as long as it holds. RFC 6762 §5.2, §10.
 //!
-//! Bounded: when full, what would expire soonest goes first, never what the caller protects. Never asks:
-//! it says what ought to be asked again.
+//! Bounded: when full, what is new makes way first, of the source that says too much before all others, and never
+//! what the caller protects. Never asks: it says what ought to be asked again.
 
 use super::name::Name;
 use super::records::{Data, Record, Ttl, Type};
@@ -9,12 +9,17 @@ use crate::rng::Rng;
 use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+mod doubt;
+mod room;
+mod shares;
+
+use shares::{Shares, Stake};
 
 /// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
 const GRACE: Duration = Duration::from_secs(1);
-/// What is in doubt is kept for so long, for its owner to say it again. RFC 6762 §10.3, §10.4.
-const DOUBT: Duration = Duration::from_secs(10);
 /// At these percentages of its time a record is asked for again. RFC 6762 §5.2.
 const REFRESH_AT: [u32; 4] = [80, 85, 90, 95];
 /// Plus up to so many percent, lest all ask at once. RFC 6762 §5.2.
@@ -42,6 +47,11 @@ struct Entry {
     ends: Instant,
     stage: Stage,
     wakes: Instant,
+    /// When somebody asked for it last, and it was not said since. RFC 6762 §10.5.
+    asked: Option<Instant>,
+    /// Who said it last.
+    said_by: IpAddr,
+    stake: Stake,
 }
 
 impl Entry {
@@ -80,10 +90,11 @@ pub(super) struct Cache {
     pointers: BTreeMap<(Name, Name), usize>,
     /// When each entry next wants something.
     wakes: BTreeSet<(Instant, usize)>,
-    /// When each entry ends: the order of eviction.
+    /// When each entry ends: the order in which what is known makes way.
     ends: BTreeSet<(Instant, usize)>,
     /// Which instances name a host in their SRV record.
     hosts: BTreeMap<Name, Vec<Name>>,
+    shares: Shares,
     max: usize,
     /// What the last record that came in made go, and is not yet told.
     evicted: Option<(Name, Data)>,
@@ -91,6 +102,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(max: usize) -> Self {
+        let max = max.max(1);
         Self {
             entries: Slab::new(),
             sets: BTreeMap::new(),
@@ -98,7 +110,8 @@ impl Cache {
             wakes: BTreeSet::new(),
             ends: BTreeSet::new(),
             hosts: BTreeMap::new(),
-            max: max.max(1),
+            shares: Shares::new(max),
+            max,
             evicted: None,
         }
     }
@@ -114,17 +127,17 @@ impl Cache {
     }
 
     /// How full its tables are.
-    pub(super) fn tables(&self) -> [Table; 3] {
+    pub(super) fn tables(&self) -> [Table; 4] {
         let ways = [self.sets.len(), self.pointers.len(), self.wakes.len(), self.ends.len()];
         let hosts = self.hosts.values().map(Vec::len).sum();
         [
             Table::new("mdns: records cached", self.entries.len(), self.max),
             Table::fullest("mdns: ways to find a record", ways, self.max),
             Table::new("mdns: instances by host", hosts, self.max),
+            Table::new("mdns: sources of records", self.shares.sources(), self.max),
         ]
     }
 
-    #[cfg(any(fuzzing, test))]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -171,12 +184,12 @@ impl Cache {
         self.pointers.contains_key(&(name.clone(), target.clone()))
     }
 
-    /// Takes a record. When there is no room, something that `is_protected` denies makes way: see
+    /// Takes a record of `source`. When there is no room, something that `is_protected` denies makes way: see
     /// [`Cache::take_evicted`]. It is told name, data, and the instances at a host of that name.
     pub(super) fn insert(
         &mut self,
         now: Instant,
-        record: &Record,
+        (record, source): (&Record, IpAddr),
         rng: &mut Rng,
         is_protected: impl Fn(&Name, &Data, &[Name]) -> bool,
     ) -> Kept {
@@ -188,13 +201,14 @@ impl Cache {
                 return Kept::Known;
             }
             Some(id) => {
+                self.entries[id].said_by = source;
                 self.renew(id, now, ttl, rng);
                 return Kept::Known;
             }
             None if ttl == Ttl::GOODBYE || is_full => return Kept::No,
             None => {}
         }
-        if self.is_full() && !self.evict(is_protected) {
+        if self.is_full() && !self.make_room(now, (record, source), is_protected) {
             return Kept::No;
         }
         let (name, data) = (record.name.clone(), record.data.clone());
@@ -205,10 +219,20 @@ impl Cache {
             Data::Ptr(target) => Some((name.clone(), target.clone())),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => None,
         };
-        let entry =
-            Entry { name: name.clone(), ttl, received: now, ends: now, stage: Stage::End, wakes: now, data };
-        let kind = entry.data.kind();
-        let id = self.entries.insert(entry);
+        let kind = data.kind();
+        let id = self.entries.vacant_key();
+        self.entries.insert(Entry {
+            name: name.clone(),
+            data,
+            ttl,
+            received: now,
+            ends: now,
+            stage: Stage::End,
+            wakes: now,
+            asked: None,
+            said_by: source,
+            stake: self.shares.add(now, source, id),
+        });
         self.sets.entry((name, kind)).or_default().insert(id);
         self.pointers.extend(pointer.map(|key| (key, id)));
         self.ends.insert((now, id));
@@ -221,36 +245,6 @@ impl Cache {
     /// believed to be there for ever.
     pub(super) fn take_evicted(&mut self) -> Option<(Name, Data)> {
         self.evicted.take()
-    }
-
-    /// Whatever of this name and type is older than a second, and not said again, ends in a second. RFC 6762
-    /// §10.2.
-    pub(super) fn flush(&mut self, now: Instant, name: &Name, kind: Type) {
-        for id in self.set(name, kind).collect::<Vec<_>>() {
-            if self.entries[id].received + GRACE < now {
-                self.end_by(id, now + GRACE);
-            }
-        }
-    }
-
-    /// What `is_doubtful` says ends soon unless it is said again; whether any of it would have lived longer.
-    pub(super) fn doubt(&mut self, now: Instant, is_doubtful: impl Fn(&Name, &Data) -> bool) -> bool {
-        let until = now + DOUBT;
-        let ids = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.ends > until && is_doubtful(&entry.name, &entry.data));
-        let ids: Vec<usize> = ids.map(|(id, _)| id).collect();
-        ids.iter().for_each(|id| self.end_by(*id, until));
-        !ids.is_empty()
-    }
-
-    /// Forgets everything that `is_unwanted` says, without a word.
-    pub(super) fn forget(&mut self, is_unwanted: impl Fn(&Name, &Data) -> bool) {
-        let ids = self.entries.iter().filter(|(_, entry)| is_unwanted(&entry.name, &entry.data));
-        for id in ids.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.remove(id);
-        }
     }
 
     /// The next thing that time brought.
@@ -298,21 +292,24 @@ impl Cache {
     fn renew(&mut self, id: usize, now: Instant, ttl: Ttl, rng: &mut Rng) {
         let entry = &mut self.entries[id];
         self.ends.remove(&(entry.ends, id));
-        (entry.ttl, entry.received, entry.ends) = (ttl, now, now + ttl.duration());
+        (entry.ttl, entry.received, entry.ends, entry.asked) = (ttl, now, now + ttl.duration(), None);
         self.ends.insert((entry.ends, id));
         let stage = if ttl < MIN_REFRESHED { Stage::End } else { Stage::Refresh(0) };
         self.wake_at(id, stage, rng);
     }
 
-    fn end_by(&mut self, id: usize, at: Instant) {
+    /// Whether it would have lived longer.
+    fn end_by(&mut self, id: usize, at: Instant) -> bool {
         let entry = &mut self.entries[id];
-        if at < entry.ends {
+        let is_sooner = at < entry.ends;
+        if is_sooner {
             self.ends.remove(&(entry.ends, id));
             self.wakes.remove(&(entry.wakes, id));
             (entry.ends, entry.wakes, entry.stage) = (at, at, Stage::End);
             self.ends.insert((at, id));
             self.wakes.insert((at, id));
         }
+        is_sooner
     }
 
     fn wake_at(&mut self, id: usize, stage: Stage, rng: &mut Rng) {
@@ -331,21 +328,9 @@ impl Cache {
         self.wakes.insert((entry.wakes, id));
     }
 
-    fn evict(&mut self, is_protected: impl Fn(&Name, &Data, &[Name]) -> bool) -> bool {
-        let free = |id: &usize| {
-            let entry = &self.entries[*id];
-            !is_protected(&entry.name, &entry.data, self.instances_at(&entry.name))
-        };
-        let Some(id) = self.ends.iter().map(|(_, id)| *id).find(free) else {
-            return false;
-        };
-        let entry = self.remove(id);
-        self.evicted = Some((entry.name, entry.data));
-        true
-    }
-
     fn remove(&mut self, id: usize) -> Entry {
         let entry = self.entries.remove(id);
+        self.shares.remove(&entry.stake);
         self.ends.remove(&(entry.ends, id));
         self.wakes.remove(&(entry.wakes, id));
         let key = (entry.name.clone(), entry.data.kind());

@@ -4,7 +4,7 @@
 //! becomes datagrams. Never judges whether a datagram may be believed: `mdns` does that first.
 
 use super::announce::Owned;
-use super::browse::{Direct, Patience, Queries};
+use super::browse::{Direct, Purpose, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
 use super::parse::Query;
@@ -34,11 +34,6 @@ pub(super) const PORT: u16 = 5353;
 pub(super) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub(super) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 
-/// So often the rest of an instance is asked for that was announced in part.
-const FOLLOW_UP: Patience = Patience::Tries(3);
-/// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
-/// until they are announced again.
-const MAX_FOLLOW_UPS: usize = 256;
 /// Known answers in one query. Further ones are answered needlessly.
 const MAX_KNOWN_ANSWERS: usize = 1024;
 /// A socket for mDNS that is open.
@@ -108,14 +103,14 @@ impl LinkState {
             held: Held::default(),
             echoes: Echoes::default(),
             cache: Cache::new(max_records),
-            queries: Queries::new(direct),
+            queries: Queries::new(turn.now, direct),
             outbox: VecDeque::new(),
             changed: BTreeSet::new(),
         };
         state.publish(turn);
         let scope = turn.scope;
         for name in scope.browsing.keys() {
-            state.queries.want(turn.now, name, Type::PTR, Patience::Endless, turn.rng);
+            state.queries.want(turn.now, name, Type::PTR, Purpose::Wanted, turn.rng);
         }
         for instance in scope.resolving.keys() {
             state.pursue(turn, instance);
@@ -153,9 +148,12 @@ impl LinkState {
         let pointing: Vec<&Name> = pointing.filter(|kind| self.cache.points(kind, instance)).collect();
         let pointers = std::iter::once(base.name()).chain(pointing).map(|kind| (kind, Type::PTR));
         for (name, kind) in pointers.chain([(instance, Type::SRV)]) {
-            if !self.queries.is_asking(name, kind) && self.queries.len() >= MAX_FOLLOW_UPS {
-                continue;
-            }
+            self.ask_anew(turn, name, kind);
+        }
+    }
+
+    fn ask_anew(&mut self, turn: &mut Turn<'_>, name: &Name, kind: Type) {
+        if self.queries.is_asking(name, kind) || self.queries.has_room(Purpose::Doubt) {
             self.queries.ask_anew(turn.now, name, kind, turn.rng);
         }
     }
@@ -171,11 +169,30 @@ impl LinkState {
             if self.knows_all(turn.now, question, &query.known) {
                 self.queries.on_foreign(turn.now, &question.name, question.kind);
             }
+            // Of a truncated query the known answers are yet to come.
+            if asker.hears_multicasts() && self.link.reaches(from.ip()) && !query.truncated {
+                self.observe(turn, from.ip(), question, &query.known);
+            }
         }
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
             self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::No), turn.rng);
+        }
+    }
+
+    /// Somebody asked all: who knows better than we do answers now, or is gone. RFC 6762 §10.5.
+    fn observe(&mut self, turn: &mut Turn<'_>, asker: IpAddr, question: &Question, known: &[Record]) {
+        let protect = is_protected(turn.scope);
+        let asked = (&question.name, question.kind);
+        let disputed = self.cache.on_foreign(turn.now, asker, asked, known, protect);
+        for (name, data) in disputed {
+            for instance in self.instances_of(&name, &data) {
+                // What backs a peer that is needed is asked for before it goes: anybody can forge a question.
+                if let Some((base, _)) = turn.scope.resolving.get(&instance) {
+                    self.reconfirm(turn, base, &instance);
+                }
+            }
         }
     }
 
@@ -315,6 +332,17 @@ impl LinkState {
             share: Share::Shared,
             data: data.clone(),
         })
+    }
+}
+
+/// What a cache never gives up for what is new: what is said of instances that are needed.
+fn is_protected(scope: &Scope) -> impl Fn(&Name, &Data, &[Name]) -> bool {
+    let resolving = &scope.resolving;
+    |name, data, at_host| match data {
+        Data::Ptr(instance) => resolving.contains_key(instance),
+        Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => {
+            resolving.contains_key(name) || at_host.iter().any(|name| resolving.contains_key(name))
+        }
     }
 }
 

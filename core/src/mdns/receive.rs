@@ -70,7 +70,7 @@ impl Mdns {
                 link.handle_query(&mut turn, from, asker, query);
             }
             Message::Response(records) => {
-                let clashes = link.handle_response(&mut turn, is_own, &records);
+                let clashes = link.handle_response(&mut turn, (is_own, from.ip()), &records);
                 self.handle_clashes(now, socket, clashes);
             }
         }

@@ -16,9 +16,11 @@ mod cache;
 mod conflicts;
 mod discovery;
 mod hostile;
+mod kinds;
 mod lan;
 mod model;
 mod probing;
+mod querier;
 mod renaming;
 mod responder;
 

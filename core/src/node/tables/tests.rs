@@ -185,6 +185,7 @@ const LISTED: &str = "
     mdns: records cached
     mdns: replies that wait
     mdns: services
+    mdns: sources of records
     mdns: truncated queries held
     mdns: ways to find a record
     node: addresses of an interface
