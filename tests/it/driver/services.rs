@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 super::on_every_runtime!(
     what_one_publishes_another_finds_sees_change_and_loses_within_two_seconds,
+    a_name_that_somebody_has_is_told_and_another_taken,
     a_search_that_begins_late_is_told_what_another_found,
     a_search_that_is_dropped_asks_no_more_and_frees_its_place,
     new_metadata_is_seen_by_a_peer_that_discovered_this_one,
@@ -86,6 +87,25 @@ fn what_one_publishes_another_finds_sees_change_and_loses_within_two_seconds<
         assert!(withdrawn.elapsed() < Duration::from_secs(2), "{:?}", withdrawn.elapsed());
         assert_eq!(browser.found(), []);
         assert_eq!(browser.lagged(), 0);
+    });
+}
+
+fn a_name_that_somebody_has_is_told_and_another_taken<A: TestRuntime, B: TestRuntime>() {
+    lab::run::<A>(async {
+        let (a, b) = two::<A, B>().await;
+        let kind = kind();
+        let mut events = (a.events(), b.events());
+        let first = a.publish(page(&kind)).unwrap();
+        while !matches!(events.0.next().await.unwrap(), Event::ServicePublished(id, _) if id == first.id()) {}
+        let second = b.publish(page(&kind)).unwrap();
+        let renamed = loop {
+            if let Event::ServiceRenamed(id, name) = events.1.next().await.unwrap() {
+                assert_eq!(id, second.id());
+                break name;
+            }
+        };
+        assert_eq!(renamed, "Ben's page (2)");
+        assert_eq!((first.name().as_deref(), second.name()), (Some("Ben's page"), Some(renamed)));
     });
 }
 
