@@ -133,6 +133,25 @@ fn a_search_that_begins_when_others_know_is_told_at_once_and_asks_nobody() {
 }
 
 #[test]
+fn a_search_that_ended_asks_no_more() {
+    let mut world = new_world(12);
+    let [a, ..] = three(&mut world);
+    let asked = |world: &World, since: usize| {
+        let about = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"\x05_http");
+        world.trace.sent[since..].iter().filter(|sent| sent.host == a && about(&sent.bytes)).count()
+    };
+    let minutes = Duration::from_secs(600);
+    let ids = [browse(&mut world, a, "_http._tcp"), browse(&mut world, a, "_http._tcp")];
+    world.tell(a, |node, now| node.services().stop_browse(now, ids[0]));
+    world.run_for(minutes);
+    assert!(asked(&world, 0) >= 8, "one search goes on");
+    let before = world.trace.sent.len();
+    world.tell(a, |node, now| node.services().stop_browse(now, ids[1]));
+    world.run_for(minutes);
+    assert_eq!(asked(&world, before), 0);
+}
+
+#[test]
 fn a_change_is_an_update_and_a_goodbye_a_loss_after_one_second() {
     let mut world = new_world(4);
     let [a, b, _] = three(&mut world);
