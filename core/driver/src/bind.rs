@@ -122,4 +122,13 @@ mod tests {
         assert_eq!(a.local_addr().unwrap().port(), 5353);
         assert_eq!(b.local_addr().unwrap(), a.local_addr().unwrap());
     }
+
+    #[test]
+    fn mdns_leaves_with_255_hops_by_multicast_and_by_unicast() {
+        let spec = SocketSpec::Mdns { family: Family::V4, interface: 1, source: Ipv4Addr::LOCALHOST.into() };
+        let v4 = Socket::from(open(&spec).unwrap());
+        assert_eq!((v4.multicast_ttl_v4().unwrap(), v4.ttl_v4().unwrap()), (255, 255));
+        let v6 = mdns_v6(1).unwrap();
+        assert_eq!((v6.multicast_hops_v6().unwrap(), v6.unicast_hops_v6().unwrap()), (255, 255));
+    }
 }

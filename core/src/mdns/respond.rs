@@ -73,21 +73,25 @@ impl Reply {
 
 /// The unicast replies that wait.
 #[derive(Debug, Default)]
-pub(super) struct Replies(Vec<Reply>);
+pub(super) struct Replies {
+    waiting: Vec<Reply>,
+    /// When somebody last asked for a shared answer that he alone gets.
+    told_alone: Option<Instant>,
+}
 
 impl Replies {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Reply> {
-        let at = self.0.iter().position(|reply| reply.due <= now)?;
-        Some(self.0.remove(at))
+        let at = self.waiting.iter().position(|reply| reply.due <= now)?;
+        Some(self.waiting.remove(at))
     }
 
     pub(super) fn next_at(&self) -> Option<Instant> {
-        self.0.iter().map(|reply| reply.due).min()
+        self.waiting.iter().map(|reply| reply.due).min()
     }
 
     /// How full it is.
     pub(super) fn table(&self) -> Table {
-        Table::new("mdns: replies that wait", self.0.len(), MAX_REPLIES)
+        Table::new("mdns: replies that wait", self.waiting.len(), MAX_REPLIES)
     }
 
     /// Answers every question of a query: by multicast through `owned`, or by a reply.
@@ -105,6 +109,7 @@ impl Replies {
         };
         let is_probe = !query.proposed.is_empty();
         let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
+        let is_crowded = self.is_crowded(now);
         let mut direct: Vec<usize> = Vec::new();
         for question in &query.questions {
             for at in matching(owned, question) {
@@ -115,6 +120,7 @@ impl Replies {
                 let wants_direct = match asker {
                     Asker::Resolver => true,
                     Asker::SameHost => false,
+                    Asker::Querier(_) if is_crowded && !is_probe && set.share == Share::Shared => false,
                     Asker::Querier(by) => by == Want::Unicast || question.want == Want::Unicast,
                 };
                 let wants_multicast = match asker {
@@ -131,19 +137,27 @@ impl Replies {
                 }
             }
         }
-        if !direct.is_empty() && self.0.len() < MAX_REPLIES {
-            let shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
-            let due = if shared { now + shared_delay } else { now };
-            self.0.push(reply(owned, query, asker, from, &direct, due));
+        if !direct.is_empty() && self.waiting.len() < MAX_REPLIES {
+            let is_shared = direct.iter().any(|at| owned.sets[*at].share == Share::Shared);
+            if is_shared {
+                self.told_alone = Some(now);
+            }
+            let due = if is_shared { now + shared_delay } else { now };
+            self.waiting.push(reply(owned, query, (from, asker), &direct, due));
         }
+    }
+
+    /// Whether somebody asked less than a second ago, and was told by himself: one multicast tells all who come
+    /// after him. RFC 6762 §5.4 would have each tell each when a hundred start together.
+    fn is_crowded(&self, now: Instant) -> bool {
+        self.told_alone.is_some_and(|told| now < told + MULTICAST_GAP)
     }
 }
 
 fn reply(
     owned: &Owned,
     query: &Query,
-    asker: Asker,
-    to: SocketAddr,
+    (to, asker): (SocketAddr, Asker),
     direct: &[usize],
     due: Instant,
 ) -> Reply {

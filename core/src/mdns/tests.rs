@@ -21,6 +21,7 @@ mod lan;
 mod model;
 mod probing;
 mod querier;
+mod questions;
 mod renaming;
 mod responder;
 

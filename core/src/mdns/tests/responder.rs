@@ -4,6 +4,7 @@ use super::lan::*;
 use super::*;
 use crate::mdns::parse::Query;
 use crate::mdns::records::{Data, Question, Record, Share, Ttl, Want};
+use std::net::Ipv4Addr;
 
 const STRANGER: &str = "10.0.0.200:5353";
 
@@ -147,6 +148,25 @@ fn a_direct_answer_is_given_where_the_record_was_multicast_lately() {
     assert!(first.len() == 1 && first[0].1.is_multicast());
     let second = answers(&mut lan, &[ask_kind(Want::Unicast)], &[]);
     assert!(second.len() == 1 && second[0].1.to == stranger());
+}
+
+#[test]
+fn when_many_ask_for_unicast_at_once_the_first_is_told_alone_and_multicasts_tell_the_others() {
+    let mut lan = settled();
+    answers(&mut lan, &[ask_kind(Want::Multicast)], &[]);
+    lan.sent.clear();
+    let datagram = write::query(Family::V4, &[ask_kind(Want::Unicast)], &[]).remove(0);
+    for asker in 100..150 {
+        lan.inject(SocketAddr::new(Ipv4Addr::new(10, 0, 0, asker).into(), PORT), &datagram);
+        lan.run_for(millis(5));
+    }
+    lan.run_for(secs(3));
+    let (to_all, alone): (Vec<&Sent>, Vec<&Sent>) = lan.sent.iter().partition(|sent| sent.is_multicast());
+    // Who asks after the first multicast needs another one, a second later.
+    assert_eq!((to_all.len(), alone.len()), (2, 1));
+    assert!(to_all[1].at >= to_all[0].at + secs(1));
+    assert!(to_all[0].records().contains(&ptr(0)));
+    assert!(alone.iter().all(|sent| sent.records().contains(&ptr(0))));
 }
 
 #[test]
@@ -328,4 +348,61 @@ fn a_probe_for_our_name_is_answered_at_once_and_directly() {
     lan.inject(stranger(), &probe);
     lan.run_for(secs(1));
     assert!(lan.sent.iter().any(|sent| (sent.at, sent.to) == (start, stranger())));
+}
+
+#[test]
+fn every_question_is_answered_and_answers_that_are_due_together_leave_together() {
+    let mut lan = settled();
+    let enumeration = ask(Service::enumeration(), Type::PTR, Want::Multicast);
+    let answers = answers(&mut lan, &[ask_kind(Want::Multicast), enumeration], &[]);
+    let [(time, answer)] = &answers[..] else { panic!("{answers:?}") };
+    assert!(*time <= millis(500), "{time:?}");
+    let names: Vec<Name> = answer.records().into_iter().map(|record| record.name).collect();
+    assert!(names.contains(kind().name()) && names.contains(&Service::enumeration()));
+}
+
+#[test]
+fn what_is_ours_alone_has_the_flush_bit_and_what_names_a_host_lives_for_two_minutes() {
+    let mut lan = Lan::ethernet();
+    let node = lan.node();
+    let second = InterfaceAddr { ip: "10.0.0.77".parse().unwrap(), prefix: 24 };
+    let (now, mut addresses) = (lan.time(), lan.addresses(node));
+    addresses.push(second);
+    lan.nodes[node].handle_link_addresses(now, SOCKET, addresses);
+    lan.run_for(secs(10));
+    let records = lan.sent[0].records();
+    for record in &records {
+        let (share, ttl) = match &record.data {
+            Data::Ptr(_) => (Share::Shared, 4500),
+            Data::Txt(_) => (Share::Unique, 4500),
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) => (Share::Unique, 120),
+        };
+        assert_eq!((record.share, record.ttl), (share, Ttl(ttl)), "{record:?}");
+    }
+    let of_host = |sent: &Sent| sent.records().iter().filter(|r| r.data.kind() == Type::A).count();
+    assert!(lan.sent.iter().all(|sent| [0, 2].contains(&of_host(sent))), "a set is never told in part");
+    assert_eq!(of_host(&lan.sent[0]), 2);
+}
+
+#[test]
+fn nothing_is_answered_from_the_cache() {
+    let mut lan = Lan::ethernet();
+    let (a, b) = (lan.node(), lan.node());
+    lan.run_for(secs(2000));
+    assert!(lan.sees(a, b));
+    let questions = [
+        ask_kind(Want::Multicast),
+        ask(instance_name(b), Type::SRV, Want::Multicast),
+        ask(host_name(b), Type::A, Want::Multicast),
+    ];
+    lan.sent.clear();
+    // `b` does not hear it.
+    lan.deliver(a, stranger(), GROUP_V4.into(), &write::query(Family::V4, &questions, &[])[0]);
+    lan.run_for(secs(3));
+    let answers: Vec<&Sent> = lan.sent.iter().filter(|sent| !sent.records().is_empty()).collect();
+    assert!(!answers.is_empty());
+    let is_of_b = |record: &Record| {
+        [instance_name(b), host_name(b)].contains(&record.name) || record.data == ptr(b).data
+    };
+    assert!(answers.iter().all(|sent| sent.by == a && !sent.records().iter().any(is_of_b)));
 }
