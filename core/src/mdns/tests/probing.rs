@@ -163,6 +163,14 @@ fn a_record_of_any_type_takes_a_name_away_that_is_probed_for() {
 }
 
 #[test]
+fn who_takes_his_record_back_while_we_probe_leaves_us_the_name() {
+    let mut lan = probing();
+    respond(&mut lan, &[Record { ttl: Ttl::GOODBYE, ..unique("Office", other_srv(9)) }]);
+    lan.run_for(secs(2));
+    assert!(announced(&lan, "Office").is_some());
+}
+
+#[test]
 fn the_answer_to_the_third_probe_still_counts() {
     let mut lan = probing();
     lan.run_for(millis(749));

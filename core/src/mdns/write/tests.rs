@@ -252,8 +252,11 @@ fn of_a_unique_set_additional_records_are_all_sent_or_none() {
     let addresses: Vec<Record> = (0..40).map(address).collect();
     let small = record(name(&["i", "_x", "_udp", "local"]), Data::Txt(Txt::default()));
     let count = |answers: u16| {
-        let datagrams =
-            response(Family::V4, &pointers(answers), &[&addresses[..], &[small.clone()]].concat());
+        let datagrams = response(
+            Family::V4,
+            &pointers(answers),
+            &[&addresses[..], std::slice::from_ref(&small)].concat(),
+        );
         let Message::Response(records) = read(&datagrams[0]) else { panic!("no response") };
         assert!(datagrams.len() == 1 && records.contains(&small));
         records.iter().filter(|record| matches!(record.data, Data::A(_))).count()
