@@ -39,6 +39,8 @@ use std::time::Duration;
 /// | streams that this node may have open on one connection, whatever the peer allows | 65,536 |
 /// | bytes of a stream's label | 255 |
 /// | network interfaces in use, and addresses of one | 128 and 256 |
+/// | services published, subtypes of one, bytes of its TXT record | 31, 8 and 1,300 |
+/// | searches for services, and kinds that they are for | 64 and 63 |
 ///
 /// [`Node::tables`](crate::Node::tables) lists every table with its bound.
 #[derive(Clone, Debug)]
@@ -46,7 +48,8 @@ use std::time::Duration;
 pub struct Config {
     /// The application's name on the network.
     pub service: ServiceName,
-    /// What paired peers are told of this node, and, as far as [`Config::advertise`] says, the LAN.
+    /// What paired peers are told of this node, and, as far as [`Config::advertise`] says, the LAN;
+    /// [`Node::set_metadata`](crate::Node::set_metadata) changes it.
     pub metadata: Metadata,
     /// Which hash names this node.
     pub peer_id: PeerIdKind,
@@ -102,7 +105,8 @@ pub enum Interfaces {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Advertise {
-    /// Whether it is found at all. If not, it still finds others.
+    /// Whether it is found at all. If not, it still finds others, and services that the application publishes
+    /// are found all the same.
     pub enabled: bool,
     /// Whether to tell the metadata's name.
     pub name: bool,

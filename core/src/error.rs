@@ -48,6 +48,99 @@ pub enum ServiceNameError {
     NoLetter,
 }
 
+/// Why text is no kind of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServiceTypeError {
+    /// A character that the name of a kind does not have.
+    #[error("a kind of service has printable ASCII characters, without spaces, dots and backslashes")]
+    Alphabet,
+    /// Not `_name._tcp`, `_name._udp`, or `subtype._sub.` before one of these.
+    #[error("a kind of service is _name._tcp, _name._udp, or a subtype._sub. of one")]
+    Form,
+    /// A name that is empty or over 62 characters.
+    #[error("the name of a kind of service has 1 to 62 characters")]
+    Length,
+    /// A subtype that is not 1 to 63 bytes without control characters.
+    #[error("a subtype has 1 to 63 bytes and no control characters")]
+    Subtype,
+}
+
+/// Why a key or a value is not allowed in a TXT record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TxtError {
+    /// A key that is empty, or not printable ASCII without `=`.
+    #[error("a TXT key is printable ASCII, without '='")]
+    Key,
+    /// A key, its `=` and its value are over 255 bytes together.
+    #[error("a TXT key and its value are over 255 bytes")]
+    Length,
+    /// All together are over 1,300 bytes.
+    #[error("a TXT record is over 1300 bytes")]
+    Size,
+}
+
+/// Why a service cannot be as it was described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// A kind that may be looked for, but not published.
+    #[error("a kind that is published has 1 to 15 letters, digits and hyphens, and a letter among them")]
+    Kind,
+    /// A name that is not 1 to 63 bytes without control characters.
+    #[error("a service's name has 1 to 63 bytes and no control characters")]
+    Name,
+    /// A subtype that is not 1 to 63 bytes without control characters.
+    #[error("a subtype has 1 to 63 bytes and no control characters")]
+    Subtype,
+    /// More than 8 subtypes.
+    #[error("a service has at most 8 subtypes")]
+    Subtypes,
+    /// The TXT record is too long to be published.
+    #[error(transparent)]
+    Txt(#[from] TxtError),
+}
+
+/// Why a service was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// As many services as a node takes are published.
+    #[error("this device publishes as many services as it may")]
+    Full,
+    /// The node publishes a service of this kind and name.
+    #[error("a service of this kind and name is published already")]
+    Known,
+    /// The node was shut down.
+    #[error("the node was stopped")]
+    Stopped,
+}
+
+/// Why what is published was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// It is no longer published.
+    #[error("the service is no longer published")]
+    Gone,
+    /// Another kind, or another name: that is another service.
+    #[error("a service keeps its kind and its name")]
+    Other,
+}
+
+/// Why a search was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BrowseError {
+    /// As many searches as a node takes go on.
+    #[error("this device looks for as many services as it may")]
+    Full,
+    /// The node was shut down.
+    #[error("the node was stopped")]
+    Stopped,
+}
+
 /// Why key material is no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -3,6 +3,7 @@
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PublicKey};
 use crate::io::SocketSpec;
 use crate::metadata::Metadata;
+use crate::service::{BrowseId, PublicationId, ServiceInstance, ServiceKey};
 use std::io;
 use std::net::SocketAddr;
 
@@ -51,6 +52,20 @@ pub enum Event {
     PeerUnpaired(PublicKey, PairId),
     /// The store failed: nothing was said that it does not hold.
     StoreFailed,
+    /// A search found a service that was not known to be there.
+    ServiceFound(BrowseId, ServiceInstance),
+    /// What is known of a service that was found changed.
+    ServiceUpdated(BrowseId, ServiceInstance),
+    /// A service that was found is no longer there.
+    ServiceLost(BrowseId, ServiceKey),
+    /// A service of this node is announced on every link that is up, under this name. Told again where it was
+    /// renamed.
+    ServicePublished(PublicationId, String),
+    /// Somebody else has the name of a service of this node: it goes on under this one, which is yet to be
+    /// announced. Keep it, to begin with it the next time. RFC 6762 §9.
+    ServiceRenamed(PublicationId, String),
+    /// No name could be had for a service of this node within a minute. It is tried again once a minute.
+    ServiceUnnamed(PublicationId),
 }
 
 /// A peer as discovery sees it. All of it is hearsay until a connection proves the key.

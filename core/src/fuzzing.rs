@@ -14,7 +14,7 @@
 //! | `txt` | a TXT record, and what it announces |
 //! | `record` | a stored record |
 //! | `identity` | a stored key |
-//! | `text` | peer ids, fingerprints, service names and codes, as people give them |
+//! | `text` | peer ids, fingerprints, service names, kinds of services and codes, as people give them |
 //!
 //! Each panics where an invariant breaks. Scripts are read from the front, an octet a step; `fuzz/seeds` has
 //! some of each target, which the tests of the core replay.

@@ -193,6 +193,8 @@ pub enum Reason {
     MdnsAnnounce,
     /// A cached record expires or wants refreshing. RFC 6762 §5.2, §10.
     MdnsCache,
+    /// A probe is due, or the verdict on a name. RFC 6762 §8.1.
+    MdnsProbe,
     /// A query is due. RFC 6762 §5.2.
     MdnsQuery,
     /// A delayed answer is due. RFC 6762 §6.

@@ -86,6 +86,7 @@ mod quic;
 mod rng;
 #[cfg(any(fuzzing, test))]
 mod script;
+mod service;
 pub mod store;
 mod table;
 #[cfg(test)]
@@ -100,9 +101,10 @@ pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, Service
 pub use identity::Identity;
 pub use io::*;
 pub use metadata::Metadata;
-pub use node::{Hosting, Node, PairingMut, PeersMut, Target};
+pub use node::{Hosting, Node, PairingMut, PeersMut, ServicesMut, Target};
 pub use peers::Dial;
 pub use quic::{Crypto, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
+pub use service::*;
 pub use table::Table;
 pub use wire::close::StreamCode;

@@ -3,22 +3,28 @@
 //! Generic DNS-SD; peers are its first user. Routes what comes in to the link it concerns and turns away what
 //! nobody may believe. Never knows what a peer is, nor a connection.
 
+use self::browse::Purpose;
 use self::link::LinkState;
+use self::naming::Names;
 use self::presence::Presence;
 use self::records::Type;
 use self::scope::{Scope, Turn};
 use self::ups::Ups;
 use crate::id::SocketId;
-use crate::io::{Deadline, InterfaceAddr, Received, Transmit};
+use crate::io::{Deadline, InterfaceAddr, Reason, Received, Transmit};
 use crate::rng::Rng;
 use crate::table::Table;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::trace;
 
 pub(crate) use self::link::Link;
-pub(crate) use self::name::{Label, Name};
-pub(crate) use self::service::{Bounds, Dropped, Event, Instance, Limits, Service, ServiceId, ServiceType};
+pub(crate) use self::name::Label;
+pub(crate) use self::presence::INSTANCES_SEEN;
+pub(crate) use self::service::{
+    Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, MAX_SERVICES, MAX_SUBTYPES, Naming, Service,
+    ServiceId, ServiceType, TooManyBrowses,
+};
 
 mod announce;
 mod browse;
@@ -28,9 +34,12 @@ pub(crate) mod fuzz;
 mod guard;
 mod link;
 mod name;
+mod naming;
 mod others;
 mod parse;
 mod presence;
+mod probe;
+mod publish;
 mod receive;
 mod records;
 mod respond;
@@ -40,10 +49,10 @@ mod suppress;
 mod ups;
 mod write;
 
-/// A node publishes itself, and browses for its like: one service, of one kind.
-const MAX_SERVICES: usize = 1;
-/// The names of a service: its instance and its host.
-const NAMES_A_SERVICE: usize = 2;
+/// Names of ours: the instance and the host of each service.
+const MAX_NAMES: usize = 2 * MAX_SERVICES;
+/// Names where a service is listed: its kind, its subtypes, and the list of kinds.
+const MAX_LISTED: usize = MAX_SERVICES * (1 + MAX_SUBTYPES) + 1;
 
 /// The engine.
 pub(crate) struct Mdns {
@@ -53,9 +62,7 @@ pub(crate) struct Mdns {
     links: BTreeMap<SocketId, LinkState>,
     ups: Ups,
     presence: Presence,
-    /// When a conflict of each name of ours was last reported.
-    conflicts: BTreeMap<Name, Instant>,
-    conflict_events: BTreeSet<Name>,
+    names: Names,
     dropped: BTreeMap<Dropped, u64>,
     /// The copy of a datagram that the parser sees.
     safe: Vec<u8>,
@@ -83,8 +90,7 @@ impl Mdns {
             links: BTreeMap::new(),
             ups: Ups::default(),
             presence: Presence::default(),
-            conflicts: BTreeMap::new(),
-            conflict_events: BTreeSet::new(),
+            names: Names::default(),
             dropped: BTreeMap::new(),
             safe: Vec::new(),
             latest: None,
@@ -134,7 +140,7 @@ impl Mdns {
     /// An instance was found not to be where it says: unless it says so again within 10 s, it is lost.
     pub(crate) fn reconfirm(&mut self, now: Instant, kind: &ServiceType, instance: &Label) {
         let name = kind.instance(instance);
-        self.each_link(now, |link, turn| link.reconfirm(turn, kind.name(), &name));
+        self.each_link(now, |link, turn| link.reconfirm(turn, kind, &name));
     }
 
     /// Takes what a socket received.
@@ -155,41 +161,42 @@ impl Mdns {
             return;
         }
         self.each_link(now, |link, turn| link.handle_timeout(turn));
+        self.handle_names_timeout(now);
         self.settle();
     }
 
-    /// Announces a service on every link. One of the same id is replaced: what differs is announced anew.
-    pub(crate) fn publish(&mut self, now: Instant, id: ServiceId, service: Service) {
-        self.scope.services.insert(id, service);
-        self.on_services(now);
-    }
-
-    /// Takes all services back; see [`Mdns::is_drained`].
-    pub(crate) fn withdraw_all(&mut self, now: Instant) {
-        self.scope.services.clear();
-        self.on_services(now);
-    }
-
-    /// Looks for instances of a kind until told otherwise.
-    pub(crate) fn browse(&mut self, now: Instant, kind: ServiceType) {
-        if self.scope.browsing.insert(kind.clone()) {
-            self.each_link(now, |link, turn| {
-                let patience = browse::Patience::Endless;
-                link.queries.want(turn.now, kind.name(), Type::PTR, patience, turn.rng);
-            });
+    /// Looks for instances of a kind until told otherwise. Where it does so already, it tells of all that are
+    /// there again.
+    ///
+    /// # Errors
+    /// [`TooManyBrowses`] where [`MAX_BROWSES`] kinds are browsed already.
+    pub(crate) fn browse(&mut self, now: Instant, kind: Kind) -> Result<(), TooManyBrowses> {
+        if self.scope.browsing.contains_key(kind.name()) {
+            self.tell_again(&kind);
+            return Ok(());
         }
+        if self.scope.browsing.len() >= MAX_BROWSES {
+            return Err(TooManyBrowses);
+        }
+        let name = kind.name().clone();
+        self.scope.browsing.insert(name.clone(), kind);
+        self.each_link(now, |link, turn| {
+            link.queries.want(turn.now, &name, Type::PTR, Purpose::Wanted, turn.rng);
+        });
+        Ok(())
     }
 
     /// Stops; what was found is forgotten without an event.
-    pub(crate) fn stop_browse(&mut self, now: Instant, kind: &ServiceType) {
-        self.scope.browsing.remove(kind);
-        self.each_link(now, |link, turn| link.stop_browse(turn.scope, kind.name()));
-        self.presence.forget(kind);
+    pub(crate) fn stop_browse(&mut self, now: Instant, kind: &Kind) {
+        if self.scope.browsing.remove(kind.name()).is_some() {
+            self.each_link(now, |link, turn| link.stop_browse(turn.scope, kind));
+            self.presence.forget(kind);
+        }
     }
 
-    /// Tells of every instance that is there as if it was found: somebody forgot some.
-    pub(crate) fn tell_again(&mut self) {
-        self.presence.report_again();
+    /// Tells of every instance of a kind that is there as if it was found: somebody forgot some, or came later.
+    pub(crate) fn tell_again(&mut self, kind: &Kind) {
+        self.presence.report_again(kind);
     }
 
     /// Asks for one instance by its name, and keeps what is known of it fresh, until told otherwise.
@@ -205,6 +212,9 @@ impl Mdns {
         self.scope.resolving.remove(&name);
         self.each_link(now, |link, _| link.stop_resolve(&name));
         self.settle();
+        if !self.scope.browses(kind.name()) {
+            self.presence.forget_instance(&kind.clone().into(), instance);
+        }
     }
 
     /// Appends the next datagram that is due to `buf`. Call until `None`.
@@ -218,6 +228,7 @@ impl Mdns {
         let rng = &mut self.rng;
         let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, buf, rng));
         if transmit.is_none() {
+            self.settle_names();
             self.next = Next::Known(self.earliest());
         }
         transmit
@@ -225,8 +236,11 @@ impl Mdns {
 
     /// The next thing that was seen. Call until `None`.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        let conflict = self.conflict_events.pop_first().map(Event::Conflict);
-        conflict.or_else(|| self.presence.poll_event())
+        let of_name = self.names.poll_event();
+        if of_name.is_some() {
+            self.next = Next::Unknown;
+        }
+        of_name.or_else(|| self.presence.poll_event())
     }
 
     /// When to call [`Mdns::handle_timeout`], and [`Mdns::poll_transmit`] after it.
@@ -238,7 +252,11 @@ impl Mdns {
     }
 
     fn earliest(&self) -> Option<Deadline> {
-        self.links.values().filter_map(LinkState::poll_timeout).min()
+        // What was handed out to be sent may have been the last that a name was waiting for.
+        let told = self.names.has_event().then_some(self.latest).flatten();
+        let names =
+            told.or_else(|| self.names.next_at()).map(|at| Deadline { at, reason: Reason::MdnsProbe });
+        self.links.values().filter_map(LinkState::poll_timeout).chain(names).min()
     }
 
     /// Whether every goodbye was handed out.
@@ -248,16 +266,15 @@ impl Mdns {
 
     /// How full its tables are. `bounds` says what others may make of it.
     pub(crate) fn tables(&self, bounds: Bounds) -> Vec<Table> {
-        let names = NAMES_A_SERVICE * MAX_SERVICES;
         let mut tables = vec![
             Table::new("mdns: links", self.links.len(), bounds.links),
-            Table::new("mdns: services", self.scope.services.len(), MAX_SERVICES),
-            Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_SERVICES),
+            Table::new("mdns: kinds browsed", self.scope.browsing.len(), MAX_BROWSES),
             Table::new("mdns: instances resolved", self.scope.resolving.len(), bounds.resolved),
-            Table::new("mdns: own names", self.scope.own_names.len(), names),
-            Table::new("mdns: conflicts of own names", self.conflicts.len(), names),
-            Table::new("mdns: conflicts to tell", self.conflict_events.len(), names),
+            Table::new("mdns: own names", self.scope.own_names.len(), MAX_NAMES),
+            Table::new("mdns: own names to probe for", self.scope.probed.len(), MAX_NAMES),
+            Table::new("mdns: names where we are listed", self.scope.listed.len(), MAX_LISTED),
         ];
+        tables.extend(self.names.tables());
         tables.push(self.ups.table());
         tables.extend(self.presence.tables(self.limits.cached_records.saturating_mul(bounds.links)));
         let links: Vec<_> = self.links.values().map(|link| link.tables(&self.scope)).collect();
@@ -289,15 +306,6 @@ impl Mdns {
         }
     }
 
-    fn on_services(&mut self, now: Instant) {
-        let services = self.scope.services.values();
-        let names = services.flat_map(|service| [service.instance_name(), service.host_name()]);
-        self.scope.own_names = names.collect();
-        let own_names = &self.scope.own_names;
-        self.conflicts.retain(|name, _| own_names.contains(name));
-        self.each_link(now, |link, turn| link.publish(turn));
-    }
-
     fn collect_own_ips(&mut self) {
         let addresses = self.links.values().flat_map(|state| &state.link.addresses);
         self.scope.own_ips = addresses.map(|address| address.ip).collect();
@@ -306,11 +314,10 @@ impl Mdns {
     /// Tells presence what changed on the links.
     fn settle(&mut self) {
         for (socket, state) in &mut self.links {
-            for (name, sight) in state.take_changed(&self.scope) {
-                let browsed = self.scope.browsing.iter().find(|kind| name.is_child_of(kind.name()));
-                let resolved = self.scope.resolving.get(&name).map(|(kind, _)| kind);
-                if let (Some(kind), Some(label)) = (browsed.or(resolved), name.first()) {
-                    self.presence.update(state.link.interface, *socket, (kind, &label), sight);
+            for name in state.take_changed() {
+                let Some(label) = name.first() else { continue };
+                for (kind, sight) in state.sights(&self.scope, &name) {
+                    self.presence.update(state.link.interface, *socket, (&kind, &label), sight);
                 }
             }
         }

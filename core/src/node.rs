@@ -6,25 +6,29 @@ mod advertise;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod route;
+mod services;
 mod sockets;
 mod tables;
 mod views;
 
+pub use services::ServicesMut;
 pub use views::{Hosting, PairingMut, PeersMut, Target};
 
 use crate::ask::Answer;
 use crate::config::Config;
-use crate::error::{ConnectError, Gone, NodeError, OpenError};
+use crate::error::{ConnectError, Gone, MetadataError, NodeError, OpenError};
 use crate::event::Event;
 use crate::id::{ConnId, PeerId, PublicKey, SocketId, StreamId};
 use crate::identity::Identity;
 use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec};
 use crate::mdns::Mdns;
+use crate::metadata::Metadata;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
 use crate::quic::{Crypto, Direction, Quic, StreamMut};
 use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
+use services::Services;
 use sockets::Sockets;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -46,6 +50,7 @@ pub struct Node {
     quic: Quic,
     pairing: Pairing,
     peers: Peers,
+    services: Services,
     /// The connections that pairing sessions run over.
     sessions: BTreeSet<ConnId>,
     /// Keys that were dialled to pair with: the dialler connects once they are paired.
@@ -91,6 +96,7 @@ impl Node {
             quic,
             pairing: route::pairing_engine(&config, own, Rng::child(seed, "pairing")),
             peers,
+            services: Services::default(),
             sessions: BTreeSet::new(),
             met: BTreeSet::new(),
             out: VecDeque::new(),
@@ -99,7 +105,8 @@ impl Node {
             shutting_down: false,
             config,
         };
-        node.mdns.browse(now.mono, advertise::service_type(&node.config));
+        let browsed = node.mdns.browse(now.mono, advertise::kind(&node.config));
+        browsed.expect("the first of many");
         Ok(node)
     }
 
@@ -256,14 +263,36 @@ impl Node {
         PeersMut { node: self }
     }
 
-    /// Says goodbye on the LAN and closes every connection once what was finished is acknowledged, or after
-    /// 3 s. [`Node::is_drained`] tells when all is said.
+    /// Any service of DNS-SD: what the application publishes, and what it looks for.
+    pub fn services(&mut self) -> ServicesMut<'_> {
+        ServicesMut { node: self }
+    }
+
+    /// Changes what peers are told of this node: the LAN at once, as far as [`Config::advertise`] says, at most
+    /// ten times a minute; a paired peer when it is next connected. `Config::metadata` is what it begins with.
+    ///
+    /// # Errors
+    /// The first field that is over its limit, and nothing changes.
+    pub fn set_metadata(&mut self, now: Now, metadata: Metadata) -> Result<(), MetadataError> {
+        metadata.check()?;
+        self.clamp(now);
+        self.pairing.set_metadata(metadata.clone());
+        self.peers.set_metadata(metadata.clone());
+        Arc::make_mut(&mut self.config).metadata = metadata;
+        // What the LAN was told may be no longer so.
+        self.advertised = None;
+        Ok(())
+    }
+
+    /// Says goodbye on the LAN, for itself and for its services, and closes every connection once what was
+    /// finished is acknowledged, or after 3 s. [`Node::is_drained`] tells when all is said.
     pub fn shutdown(&mut self, now: Now) {
         let now = self.clamp(now).mono;
         self.shutting_down = true;
         self.advertised = None;
         self.mdns.withdraw_all(now);
-        self.mdns.stop_browse(now, &advertise::service_type(&self.config));
+        self.end_services(now);
+        self.mdns.stop_browse(now, &advertise::kind(&self.config));
         self.quic.close_all(now, CloseCode::Shutdown);
     }
 

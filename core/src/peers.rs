@@ -114,6 +114,11 @@ impl Peers {
         }
     }
 
+    /// What later connections are told of this node.
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
+        self.metadata = metadata;
+    }
+
     /// A peer is announced on an interface.
     pub(crate) fn handle_sighted(&mut self, now: Instant, id: PeerId, interface: u32, sighting: Sighting) {
         if self.own.is_named(&id) {

@@ -5,5 +5,6 @@ mod determinism;
 mod discovery;
 mod forgery;
 mod pairing;
+mod services;
 mod streams;
 pub(crate) mod support;

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 5] = [
         "metadata",
         "rng",
         "script",
+        "service",
         "store",
         "table",
         "testing",

@@ -2,8 +2,10 @@
 //!
 //! Lives behind the node's lock. It holds no handle, so that what nobody took keeps no node alive.
 
+mod browsers;
 mod streams;
 
+use crate::desk::browsers::Browsers;
 use crate::events::{self, MAX_QUEUED_EVENTS};
 use crate::machine::Attendant;
 use crate::pairing::Outcome;
@@ -66,6 +68,7 @@ pub(crate) struct Desk {
     arrivals: VecDeque<Arrival>,
     accepters: Vec<Waker>,
     listeners: Vec<Weak<Queue<Event>>>,
+    browsers: Browsers,
     hooks: Option<Arc<Queue<Call>>>,
     store: Arc<Queue<StoreCall>>,
     start: Start,
@@ -103,6 +106,7 @@ impl Desk {
             arrivals: VecDeque::new(),
             accepters: Vec::new(),
             listeners: Vec::new(),
+            browsers: Browsers::default(),
             hooks: hooks.clone(),
             store: Arc::clone(&store),
             start: Start { promise: Some(started), asked: 0, idle: false },
@@ -210,6 +214,7 @@ impl Attendant<Node> for Desk {
 
     fn event(&mut self, node: &mut Node, event: Event, wakers: &mut Vec<Waker>) {
         self.settle(node, &event, wakers);
+        self.browsers.tell(&event, wakers);
         self.listeners.retain(|listener| match listener.upgrade() {
             Some(queue) => {
                 wakers.extend(events::push(&queue, event.clone()));
@@ -218,7 +223,7 @@ impl Attendant<Node> for Desk {
             None => false,
         });
         if let Some(hooks) = &self.hooks {
-            let spare = |call: &Call| matches!(call, Call::Event(Event::PeerUpdated(_)));
+            let spare = |call: &Call| matches!(call, Call::Event(event) if events::is_spare(event));
             let may_drop = |call: &Call| matches!(call, Call::Event(_));
             wakers.extend(hooks.push_bounded(Call::Event(event), MAX_QUEUED_EVENTS, spare, may_drop));
         }
@@ -276,6 +281,7 @@ impl Attendant<Node> for Desk {
         for listener in self.listeners.drain(..) {
             wakers.extend(listener.upgrade().and_then(|queue| queue.close()));
         }
+        self.browsers.stopped(wakers);
         wakers.extend(self.hooks.as_ref().and_then(|hooks| hooks.close()));
         wakers.extend(self.store.close());
         wakers.append(&mut self.accepters);

@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// How many events wait for a slow reader, be it a manager's hooks or an [`Events`].
+/// How many events wait for a slow reader, be it a manager's hooks, an [`Events`] or a
+/// [`Browser`](crate::Browser).
 ///
-/// Beyond that an update of a discovered peer is dropped, else the oldest event.
+/// Beyond that an update of a discovered peer or service is dropped, else the oldest event.
 pub const MAX_QUEUED_EVENTS: usize = 1024;
 
 /// The events of a node from [`Node::events`](crate::Node::events) on.
@@ -51,5 +52,10 @@ impl Stream for Events {
 
 /// Queues an event for one reader. The caller fires the waker once it holds no lock.
 pub(crate) fn push(queue: &Queue<Event>, event: Event) -> Option<Waker> {
-    queue.push_bounded(event, MAX_QUEUED_EVENTS, |e| matches!(e, Event::PeerUpdated(_)), |_| true)
+    queue.push_bounded(event, MAX_QUEUED_EVENTS, is_spare, |_| true)
+}
+
+/// Whether an event is the first to go where a reader is slow: a later one says more.
+pub(crate) fn is_spare(event: &Event) -> bool {
+    matches!(event, Event::PeerUpdated(_) | Event::ServiceUpdated(..))
 }

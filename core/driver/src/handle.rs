@@ -15,10 +15,10 @@ use crate::shared::{Handle, Life, Shared};
 use crate::shell::Shell;
 use crate::store::{MemoryStore, Store, StoreError};
 use crate::{clock, keeper};
-use handfast_core::error::{ConnectError, NodeError};
+use handfast_core::error::{ConnectError, MetadataError, NodeError};
 use handfast_core::{
-    Code, Config, ConnId, ConnectFailure, ConnectedPeer, Dial, DiscoveredPeer, Identity, PairedPeer, PeerId,
-    PublicKey, Target,
+    Code, Config, ConnId, ConnectFailure, ConnectedPeer, Dial, DiscoveredPeer, Identity, Metadata,
+    PairedPeer, PeerId, PublicKey, Target,
 };
 use std::fmt;
 use std::future::poll_fn;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// A running node. Clones are the same node.
 ///
-/// While a handle lives, be it a node, a connection, a stream or a pairing, the node runs. When the last
+/// While a handle lives, be it a node, a connection, a stream, a pairing, a service or a search, the node runs. When the last
 /// one is dropped it says goodbye and closes its sockets in the background; to wait for that, call
 /// [`Node::shutdown`].
 pub struct Node<R: Runtime> {
@@ -293,6 +293,16 @@ impl<R: Runtime> Node<R> {
     /// Ends the pairing with a peer, which is told now or when it is next met. False if there was none.
     pub fn forget(&self, peer: PeerId) -> bool {
         self.handle.with(|locked, now| locked.machine.pairing().forget(now, peer))
+    }
+
+    /// Changes what peers are told of this node: on the LAN at once, as far as [`Config::advertise`] says and at
+    /// most ten times a minute; paired peers with each connection that begins after this. Nothing happens on a
+    /// node that was stopped.
+    ///
+    /// # Errors
+    /// The first field that is over its limit, and nothing changes.
+    pub fn set_metadata(&self, metadata: Metadata) -> Result<(), MetadataError> {
+        self.handle.with(|locked, now| locked.machine.set_metadata(now, metadata))
     }
 
     /// The events from here on, as the hooks would get them.

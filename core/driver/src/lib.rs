@@ -24,6 +24,7 @@ mod pairing;
 mod promise;
 mod queue;
 mod runtime;
+mod services;
 mod shared;
 mod shell;
 mod sleep;
@@ -40,10 +41,10 @@ pub use events::{Events, MAX_QUEUED_EVENTS};
 pub use handfast_core as core;
 pub use handfast_core::error;
 pub use handfast_core::{
-    Advertise, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Direction, DisconnectReason,
+    Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Direction, DisconnectReason,
     DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata, PairId, PairedPeer,
-    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, PublicKey, ServiceName, Source, StreamId,
-    Target,
+    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol, PublicKey, PublicationId, Service,
+    ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;
@@ -51,6 +52,7 @@ pub use machine::{Attendant, Machine};
 pub use manager::{HookFuture, P2PManager};
 pub use pairing::{Hosting, HostingError, JoiningError, PairingPrompt};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
+pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;
 #[cfg(feature = "redb")]
 pub use store::redb::RedbStore;

@@ -22,7 +22,7 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ()>> + Send + '
 /// thread, as blocking does anywhere. For long work send a message to a task of yours.
 ///
 /// At most [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS) events wait for a slow hook. Beyond that updates
-/// of discovered peers are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
+/// of discovered peers and services are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
 /// Questions (`peer_pairing_request`, `peer_paired`, `peer_paired_rollback`) and streams are never dropped.
 #[expect(unused_variables, reason = "a default hook does nothing, and its arguments' names are for readers")]
 pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
@@ -91,6 +91,7 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
     /// So many events were dropped since the last call, because the hooks were slower than the events.
     fn lagged(&self, dropped: u64) {}
 
-    /// An event that has no hook of its own.
+    /// An event that has no hook of its own: among them all that is told of services, which a
+    /// [`Browser`](crate::Browser) tells as well.
     fn event(&self, event: Event) {}
 }

@@ -2,6 +2,7 @@
 
 use super::{Fingerprint, PeerId, ServiceName};
 use crate::code::Code;
+use crate::service::ServiceType;
 
 /// What is read is shown as it was spelled, or reads back as the same. Returns how many readers took it.
 pub(crate) fn text(octets: &[u8]) -> usize {
@@ -17,6 +18,10 @@ pub(crate) fn text(octets: &[u8]) -> usize {
     }
     if let Ok(name) = ServiceName::new(text) {
         assert_eq!(name.as_str(), text, "a service name is kept as it is");
+        taken += 1;
+    }
+    if let Ok(kind) = text.parse::<ServiceType>() {
+        assert_eq!(kind.to_string().parse(), Ok(kind), "a kind of service reads back from what is shown");
         taken += 1;
     }
     if let Ok(code) = text.parse::<Code>() {
@@ -35,6 +40,6 @@ mod tests {
     fn the_seeds_of_the_fuzz_target_are_survived() {
         let mut taken = 0;
         replay("text", |_, seed| taken += text(seed));
-        assert!(taken >= 8, "{taken}");
+        assert!(taken >= 10, "{taken}");
     }
 }

@@ -3,13 +3,17 @@
 //! Holds the records of this node's services as the link's interface has them. Never reads the cache, and
 //! never answers: who asks is told by `respond`.
 
+use super::Service;
 use super::name::Name;
-use super::records::{Data, Record, Share, Srv, Ttl, Type, Types};
-use super::{MAX_SERVICES, Service};
+use super::records::{Data, Record, Share, Ttl, Type};
+use super::service::{MAX_SERVICES, MAX_SUBTYPES};
 use crate::io::InterfaceAddr;
 use crate::table::Table;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+mod wanted;
+
+use wanted::{MAX_ADDRESSES, wanted_sets};
 
 /// How often a new or changed record is announced: twice at least, eight times at most. RFC 6762 §8.3.
 const ANNOUNCEMENTS: u8 = 3;
@@ -20,13 +24,14 @@ pub(super) const MULTICAST_GAP: Duration = Duration::from_secs(1);
 /// So many changes of a record's data a minute are announced at once; the next one waits. RFC 6762 §8.4.
 const UPDATES_PER_MINUTE: usize = 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Addresses that are published of one interface. Further ones are left out.
-const MAX_ADDRESSES: usize = 16;
 
-/// Sets of records of one service: PTR and its enumeration, SRV, TXT, A, AAAA, and NSEC of both names.
-const SETS_A_SERVICE: usize = 8;
+/// Sets of records of one service: PTR, one for each subtype, and the enumeration; SRV, TXT, A, AAAA, and NSEC of
+/// both names.
+const SETS_A_SERVICE: usize = 8 + MAX_SUBTYPES;
+/// Records of an own name or of its pointers, at most, on one link.
+pub(super) const MAX_OWN_RECORDS: usize = MAX_SERVICES * (SETS_A_SERVICE + 2 * MAX_ADDRESSES);
 /// Withdrawn records that wait to be said. Further ones are left to expire.
-const MAX_GOODBYES: usize = 64;
+const MAX_GOODBYES: usize = MAX_OWN_RECORDS;
 
 /// Where a set stands.
 ///
@@ -81,6 +86,14 @@ impl OwnSet {
         self.data[0].kind()
     }
 
+    /// The name without which it means nothing: its own, or the one that it points to.
+    fn claim(&self) -> &Name {
+        match &self.data[0] {
+            Data::Ptr(instance) => instance,
+            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => &self.name,
+        }
+    }
+
     pub(super) fn ttl(&self) -> Ttl {
         self.ttl
     }
@@ -113,7 +126,7 @@ impl OwnSet {
         }
     }
 
-    fn may_multicast(&self, now: Instant) -> bool {
+    pub(super) fn may_multicast(&self, now: Instant) -> bool {
         self.last.is_none_or(|last| now >= last + MULTICAST_GAP)
     }
 
@@ -166,6 +179,8 @@ pub(super) struct Multicast {
 #[derive(Debug, Default)]
 pub(super) struct Owned {
     pub(super) sets: Vec<OwnSet>,
+    /// Of names that are being probed for: neither announced nor answered for. RFC 6762 §8.
+    tentative: Vec<OwnSet>,
     /// Withdrawn, not yet said. RFC 6762 §10.1.
     goodbyes: Vec<Record>,
 }
@@ -176,30 +191,79 @@ impl Owned {
         self.sets.iter().any(|set| set.name == record.name && set.data.contains(&record.data))
     }
 
+    /// Whether a name is ours alone, and may be said to be.
+    pub(super) fn holds(&self, name: &Name) -> bool {
+        self.sets.iter().any(|set| set.share == Share::Unique && set.name == *name)
+    }
+
+    /// Whether a name that we hold was announced.
+    pub(super) fn has_announced(&self, name: &Name) -> bool {
+        let is_unsaid = |set: &OwnSet| matches!(set.announce, Announce::Announcing { sent: 0, .. });
+        self.holds(name) && !self.sets.iter().any(|set| set.claim() == name && is_unsaid(set))
+    }
+
+    /// All that a probe for a name proposes. RFC 6762 §8.2.
+    pub(super) fn proposed(&self, name: &Name) -> impl Iterator<Item = Record> {
+        let proposes = move |set: &&OwnSet| set.name == *name && set.kind() != Type::NSEC;
+        // No record in a query has the cache-flush bit. RFC 6762 §10.2.
+        let records = self.tentative.iter().filter(proposes).flat_map(OwnSet::records);
+        records.map(|record| Record { share: Share::Shared, ..record })
+    }
+
+    /// Whether a record is among what we would say of a name that is being probed for.
+    pub(super) fn proposes(&self, record: &Record) -> bool {
+        self.tentative.iter().any(|set| set.name == record.name && set.data.contains(&record.data))
+    }
+
+    /// A name is to be probed for: nothing is said of it meanwhile.
+    pub(super) fn hold_back(&mut self, name: &Name) {
+        self.tentative.extend(self.sets.extract_if(.., |set| set.claim() == name));
+        self.tentative.iter_mut().filter(|set| set.claim() == name).for_each(|set| set.answer = None);
+    }
+
+    /// A name was probed for and is ours: it is announced.
+    pub(super) fn release(&mut self, now: Instant, name: &Name) {
+        for mut set in self.tentative.extract_if(.., |set| set.claim() == name) {
+            if set.kind() != Type::NSEC {
+                set.restart(now);
+            }
+            self.sets.push(set);
+        }
+    }
+
+    /// A name is somebody else's: what was said of it is now for him to say, and gets no goodbye of ours.
+    pub(super) fn disown(&mut self, name: &Name) {
+        let all = self.sets.iter_mut().chain(&mut self.tentative);
+        all.filter(|set| set.claim() == name).for_each(|set| set.last = None);
+    }
+
     /// Publishes exactly `services`, on an interface with these addresses: what is new or changed is
-    /// announced, what is gone gets a goodbye.
+    /// announced, what is gone gets a goodbye. Of what is to be probed for, nothing is said.
     pub(super) fn publish<'a>(
         &mut self,
         now: Instant,
         services: impl Iterator<Item = &'a Service>,
         addresses: &[InterfaceAddr],
+        is_probed: impl Fn(&Name) -> bool,
     ) {
         let mut old = std::mem::take(&mut self.sets);
+        old.append(&mut self.tentative);
         for wanted in wanted_sets(now, services, addresses) {
+            let place = if is_probed(wanted.claim()) { &mut self.tentative } else { &mut self.sets };
             let same = |set: &OwnSet| {
                 set.name == wanted.name
                     && set.kind() == wanted.kind()
                     && (wanted.share == Share::Unique || set.data == wanted.data)
             };
             let Some(at) = old.iter().position(same) else {
-                self.sets.push(wanted);
+                place.push(wanted);
                 continue;
             };
             let mut set = old.remove(at);
             if set.data != wanted.data {
                 set.replace_data(now, wanted.data);
             }
-            self.sets.push(set);
+            place.push(set);
         }
         for set in old.into_iter().filter(|set| set.last.is_some() && !is_common(set)) {
             self.goodbyes.extend(set.records().map(|record| Record { ttl: Ttl::GOODBYE, ..record }));
@@ -220,10 +284,11 @@ impl Owned {
 
     /// How full its tables are.
     pub(super) fn tables(&self) -> [Table; 4] {
-        let records = self.sets.iter().map(|set| set.data.len());
-        let updates = self.sets.iter().map(|set| set.updates.len());
+        let all = || self.sets.iter().chain(&self.tentative);
+        let records = all().map(|set| set.data.len());
+        let updates = all().map(|set| set.updates.len());
         [
-            Table::new("mdns: own sets of records", self.sets.len(), SETS_A_SERVICE * MAX_SERVICES),
+            Table::new("mdns: own sets of records", all().count(), SETS_A_SERVICE * MAX_SERVICES),
             Table::fullest("mdns: own records of a set", records, MAX_ADDRESSES),
             Table::new("mdns: goodbyes to say", self.goodbyes.len(), MAX_GOODBYES),
             Table::fullest("mdns: late changes of a set", updates, UPDATES_PER_MINUTE),
@@ -292,52 +357,4 @@ impl Owned {
 /// Every node has this record: a goodbye would speak for all of them.
 fn is_common(set: &OwnSet) -> bool {
     set.name == Service::enumeration()
-}
-
-fn wanted_sets<'a>(
-    now: Instant,
-    services: impl Iterator<Item = &'a Service>,
-    addresses: &[InterfaceAddr],
-) -> Vec<OwnSet> {
-    let mut sets: Vec<OwnSet> = Vec::new();
-    let mut add = |name: &Name, share, ttl, data: Vec<Data>| {
-        let known = |set: &OwnSet| set.name == *name && set.data == data;
-        if !data.is_empty() && !sets.iter().any(known) {
-            sets.push(OwnSet::new(name.clone(), share, ttl, data, now));
-        }
-    };
-    for service in services {
-        let (instance, host) = (service.instance_name(), service.host_name());
-        add(service.kind.name(), Share::Shared, Ttl::OTHER, vec![Data::Ptr(instance.clone())]);
-        let kind = Data::Ptr(service.kind.name().clone());
-        add(&Service::enumeration(), Share::Shared, Ttl::OTHER, vec![kind]);
-        let srv = Srv { priority: 0, weight: 0, port: service.port, target: host.clone() };
-        add(&instance, Share::Unique, Ttl::HOST, vec![Data::Srv(srv)]);
-        add(&instance, Share::Unique, Ttl::OTHER, vec![Data::Txt(service.txt.clone())]);
-
-        let mut ips: Vec<IpAddr> = addresses.iter().map(|address| address.ip).collect();
-        ips.sort();
-        ips.dedup();
-        ips.truncate(MAX_ADDRESSES);
-        let (v4, v6): (Vec<_>, Vec<_>) = ips.into_iter().partition(IpAddr::is_ipv4);
-        let mut present = Types::default();
-        for (family, kind) in [(v4, Type::A), (v6, Type::AAAA)] {
-            if !family.is_empty() {
-                present.insert(kind);
-            }
-            add(&host, Share::Unique, Ttl::HOST, family.into_iter().map(Data::address).collect());
-        }
-        add(&host, Share::Unique, Ttl::HOST, vec![Data::Nsec(present)]);
-        let mut present = Types::default();
-        present.insert(Type::SRV);
-        present.insert(Type::TXT);
-        add(&instance, Share::Unique, Ttl::HOST, vec![Data::Nsec(present)]);
-    }
-    for set in &mut sets {
-        // What doesn't exist is told to whoever asks, not to all.
-        if set.kind() == Type::NSEC {
-            set.announce = Announce::Established;
-        }
-    }
-    sets
 }

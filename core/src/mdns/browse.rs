@@ -8,6 +8,7 @@ use super::records::{Question, Type, Want};
 use crate::rng::Rng;
 use crate::table::Table;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// The first question of a series waits for so long, lest all ask at once. RFC 6762 §5.2.
@@ -33,16 +34,44 @@ const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 /// those who began together repeat together: the first of them speaks for all.
 const FOREIGN_AFTER: Duration = Duration::from_millis(500);
 
-/// Doubtful records are asked for so often: twice at least. RFC 6762 §10.4.
-const RECONFIRM: Patience = Patience::Tries(3);
+/// So long after a link came up, or the machine woke, a question is one of the first there. RFC 6762 §5.4.
+const FIRST_BATCH: Duration = Duration::from_secs(2);
+
+/// So often is asked what nobody here waits for. Doubtful records want two questions at least. RFC 6762 §10.4.
+const TRIES: u8 = 3;
+/// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
+/// until they are announced again.
+pub(super) const MAX_FOLLOW_UPS: usize = 256;
+/// Of those, so many on the word of one source. One announcement of an instance brings four at most.
+const MAX_FOLLOW_UPS_A_SOURCE: usize = 64;
+
+/// Why something is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// What is known is in doubt.
+    Doubt,
+    /// Somebody at this address announced in part what may be of use.
+    FollowUp(IpAddr),
+    /// Somebody here waits for the answer.
+    Wanted,
+}
 
 /// How long a series goes on without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
+enum Patience {
     /// Until it is answered or nobody wants it.
     Endless,
     /// So many questions.
     Tries(u8),
+}
+
+impl Purpose {
+    fn patience(self) -> Patience {
+        match self {
+            Self::Doubt | Self::FollowUp(_) => Patience::Tries(TRIES),
+            Self::Wanted => Patience::Endless,
+        }
+    }
 }
 
 /// Whether replies by unicast reach this socket.
@@ -71,6 +100,7 @@ enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Series {
     next: Next,
+    purpose: Purpose,
     patience: Patience,
     asked: Option<Instant>,
     /// A known answer wants refreshing at this time.
@@ -131,30 +161,89 @@ pub(super) struct Queries {
     given_up: VecDeque<(Instant, Name, Type)>,
     direct: Direct,
     asked_direct: Option<Instant>,
+    /// Until when a question that begins is one of the first on the link.
+    first_batch: Instant,
+    /// Series that end, in all and by whose word they began.
+    passing: usize,
+    sources: BTreeMap<IpAddr, usize>,
     /// Until when the turns that were taken last, at [`TURN_EVERY`].
     spent: Option<Instant>,
 }
 
 impl Queries {
-    pub(super) fn new(direct: Direct) -> Self {
-        let (series, given_up) = (BTreeMap::new(), VecDeque::new());
-        Self { series, given_up, direct, asked_direct: None, spent: None }
+    /// The questions of a link that comes up now.
+    pub(super) fn new(now: Instant, direct: Direct) -> Self {
+        Self {
+            series: BTreeMap::new(),
+            given_up: VecDeque::new(),
+            direct,
+            asked_direct: None,
+            first_batch: now + FIRST_BATCH,
+            passing: 0,
+            sources: BTreeMap::new(),
+            spent: None,
+        }
+    }
+
+    /// Whether there is room for a series that nobody here waits for.
+    pub(super) fn has_room(&self, purpose: Purpose) -> bool {
+        self.passing < MAX_FOLLOW_UPS
+            && match purpose {
+                Purpose::Doubt | Purpose::Wanted => true,
+                Purpose::FollowUp(source) => {
+                    self.sources.get(&source).is_none_or(|asked| *asked < MAX_FOLLOW_UPS_A_SOURCE)
+                }
+            }
     }
 
     /// Asks until answered; goes on as before if it is asked already.
-    pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, patience: Patience, rng: &mut Rng) {
+    pub(super) fn want(&mut self, now: Instant, name: &Name, kind: Type, purpose: Purpose, rng: &mut Rng) {
         let first = now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX);
-        let given_up = &self.given_up;
-        let series = self.series.entry((name.clone(), kind)).or_insert_with(|| {
-            let given_up = given_up.iter().rev().find(|(_, n, k)| (n, *k) == (name, kind));
+        let key = (name.clone(), kind);
+        let Some(series) = self.series.get_mut(&key) else {
+            let given_up = self.given_up.iter().rev().find(|(_, n, k)| (n, *k) == (name, kind));
             let asked = given_up.map(|(asked, ..)| *asked);
-            Series { next: Next::Answered, patience, asked, refresh: None }
-        });
+            let (next, patience) = (Next::Answered, purpose.patience());
+            let mut series = Series { next, purpose, patience, asked, refresh: None };
+            series.begin(first);
+            self.series.insert(key, series);
+            self.count(purpose);
+            return;
+        };
         if series.next == Next::Answered {
             series.begin(first);
         }
-        if patience == Patience::Endless {
-            series.patience = patience;
+        if purpose == Purpose::Wanted {
+            let before = std::mem::replace(&mut series.purpose, purpose);
+            series.patience = Patience::Endless;
+            self.discount(before);
+        }
+    }
+
+    fn count(&mut self, purpose: Purpose) {
+        match purpose {
+            Purpose::Doubt => self.passing += 1,
+            Purpose::FollowUp(source) => {
+                self.passing += 1;
+                *self.sources.entry(source).or_default() += 1;
+            }
+            Purpose::Wanted => {}
+        }
+    }
+
+    fn discount(&mut self, purpose: Purpose) {
+        match purpose {
+            Purpose::Doubt => self.passing -= 1,
+            Purpose::FollowUp(source) => {
+                self.passing -= 1;
+                if let Some(asked) = self.sources.get_mut(&source) {
+                    *asked -= 1;
+                    if *asked == 0 {
+                        self.sources.remove(&source);
+                    }
+                }
+            }
+            Purpose::Wanted => {}
         }
     }
 
@@ -176,8 +265,9 @@ impl Queries {
 
     /// Nobody wants the answer any more.
     pub(super) fn drop(&mut self, name: &Name, kind: Type) {
-        let given_up = self.series.remove(&(name.clone(), kind)).and_then(|series| series.asked);
-        if let Some(asked) = given_up {
+        let Some(series) = self.series.remove(&(name.clone(), kind)) else { return };
+        self.discount(series.purpose);
+        if let Some(asked) = series.asked {
             self.remember((asked, name.clone(), kind));
         }
     }
@@ -209,6 +299,7 @@ impl Queries {
     pub(super) fn refresh(&mut self, now: Instant, name: &Name, kind: Type) {
         let series = self.series.entry((name.clone(), kind)).or_insert(Series {
             next: Next::Answered,
+            purpose: Purpose::Wanted,
             patience: Patience::Endless,
             asked: None,
             refresh: None,
@@ -220,7 +311,7 @@ impl Queries {
 
     /// Starts a series anew, or one that ends after a few questions if there is none.
     pub(super) fn ask_anew(&mut self, now: Instant, name: &Name, kind: Type, rng: &mut Rng) {
-        self.want(now, name, kind, RECONFIRM, rng);
+        self.want(now, name, kind, Purpose::Doubt, rng);
         if let Some(series) = self.series.get_mut(&(name.clone(), kind))
             && !matches!(series.next, Next::First { .. })
         {
@@ -230,6 +321,7 @@ impl Queries {
 
     /// Starts every series anew: after a wake, or on a link that came back.
     pub(super) fn restart(&mut self, now: Instant, rng: &mut Rng) {
+        self.first_batch = now + FIRST_BATCH;
         for series in self.series.values_mut() {
             series.begin(now + rng.between(FIRST_DELAY_MIN, FIRST_DELAY_MAX));
         }
@@ -270,7 +362,11 @@ impl Queries {
         }
     }
 
-    /// The questions that are due. The first of a series ask for replies by unicast. RFC 6762 §5.4.
+    /// The questions that are due.
+    ///
+    /// Those that begin a series when the link came up ask for replies by unicast. RFC 6762 §5.4. So do those for
+    /// the rest of what was announced in part, though the RFC would not have it: a responder that said it to all
+    /// within the last second is silent to a question that wants it said to all.
     pub(super) fn take_due(&mut self, now: Instant, rng: &mut Rng) -> Vec<Question> {
         let mut questions = Vec::new();
         if self.spent.is_some_and(|spent| now + TURNS_AHEAD < spent) {
@@ -281,8 +377,12 @@ impl Queries {
                 continue;
             }
             let is_first = matches!(series.next, Next::First { .. });
+            let is_direct = match series.purpose {
+                Purpose::FollowUp(_) => is_first,
+                Purpose::Doubt | Purpose::Wanted => is_first && now <= self.first_batch,
+            };
             let want = match self.direct {
-                Direct::Reach if is_first => Want::Unicast,
+                Direct::Reach if is_direct => Want::Unicast,
                 Direct::Reach | Direct::MayMiss => Want::Multicast,
             };
             if want == Want::Unicast {
@@ -292,7 +392,8 @@ impl Queries {
             questions.push(Question { name: name.clone(), kind: *kind, want });
         }
         let over = |_: &_, series: &mut Series| series.patience == Patience::Tries(0);
-        for (name, kind) in self.series.extract_if(.., over).map(|(key, _)| key).collect::<Vec<_>>() {
+        for ((name, kind), series) in self.series.extract_if(.., over).collect::<Vec<_>>() {
+            self.discount(series.purpose);
             self.remember((now, name, kind));
         }
         if !questions.is_empty() {

@@ -1,9 +1,10 @@
 //! What others said on one link, for as long as it holds. RFC 6762 §5.2, §10.
 //!
-//! Bounded: when full, what would expire soonest goes first, never what the caller protects. Never asks:
-//! it says what ought to be asked again.
+//! Bounded: when full, what is new makes way first, of the source that says too much before all others, and never
+//! what the caller protects. Never asks: it says what ought to be asked again.
 
 use self::entry::{Entry, Stage};
+use self::shares::Shares;
 use super::name::Name;
 use super::records::{Data, Record, Ttl, Type};
 use crate::rng::Rng;
@@ -13,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+mod doubt;
 mod entry;
+mod room;
+mod shares;
 
 /// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
 const GRACE: Duration = Duration::from_secs(1);
-/// What is in doubt is kept for so long, for its owner to say it again. RFC 6762 §10.3, §10.4.
-const DOUBT: Duration = Duration::from_secs(10);
 /// At these percentages of its time a record is asked for again. RFC 6762 §5.2.
 const REFRESH_AT: [u32; 4] = [80, 85, 90, 95];
 /// Plus up to so many percent, lest all ask at once. RFC 6762 §5.2.
@@ -65,10 +67,11 @@ pub(super) struct Cache {
     pointers: BTreeMap<Name, BTreeMap<Name, usize>>,
     /// When those that are needed are next asked for.
     refreshes: BTreeSet<(Instant, usize)>,
-    /// When each entry ends: the order of eviction.
+    /// When each entry ends: the order in which what is known makes way.
     ends: BTreeSet<(Instant, usize)>,
     /// Which instances name a host in their SRV record.
     hosts: BTreeMap<Name, Vec<Name>>,
+    shares: Shares,
     max: usize,
     /// What the last record that came in made go, and is not yet told.
     evicted: Option<(Name, Data)>,
@@ -76,6 +79,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(max: usize) -> Self {
+        let max = max.max(1);
         Self {
             entries: Slab::new(),
             sets: BTreeSet::new(),
@@ -83,7 +87,8 @@ impl Cache {
             refreshes: BTreeSet::new(),
             ends: BTreeSet::new(),
             hosts: BTreeMap::new(),
-            max: max.max(1),
+            shares: Shares::new(max),
+            max,
             evicted: None,
         }
     }
@@ -99,7 +104,7 @@ impl Cache {
     }
 
     /// How full its tables are.
-    pub(super) fn tables(&self) -> [Table; 3] {
+    pub(super) fn tables(&self) -> [Table; 4] {
         let pointers = self.pointers.values().map(BTreeMap::len).sum();
         let ways = [self.sets.len(), pointers, self.refreshes.len(), self.ends.len()];
         let hosts = self.hosts.values().map(Vec::len).sum();
@@ -107,10 +112,10 @@ impl Cache {
             Table::new("mdns: records cached", self.entries.len(), self.max),
             Table::fullest("mdns: ways to find a record", ways, self.max),
             Table::new("mdns: instances by host", hosts, self.max),
+            Table::new("mdns: sources of records", self.shares.sources(), self.max),
         ]
     }
 
-    #[cfg(any(fuzzing, test))]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -145,7 +150,7 @@ impl Cache {
     /// Whether he who is at an address said of himself, or of another, that it is one of a name's pointers.
     pub(super) fn is_pointed_by(&self, name: &Name, from: IpAddr) -> bool {
         let targets = self.pointers.get(name);
-        targets.is_some_and(|targets| targets.values().any(|id| self.entries[*id].from == from))
+        targets.is_some_and(|targets| targets.values().any(|id| self.entries[*id].said_by == from))
     }
 
     /// The instances whose SRV record names `host`.
@@ -163,12 +168,12 @@ impl Cache {
         self.pointers.get(name).is_some_and(|targets| targets.contains_key(target))
     }
 
-    /// Takes a record. When there is no room, something that `is_protected` denies makes way: see
+    /// Takes a record of `source`. When there is no room, something that `is_protected` denies makes way: see
     /// [`Cache::take_evicted`]. It is told name, data, and the instances at a host of that name.
     pub(super) fn insert(
         &mut self,
         now: Instant,
-        (record, upkeep, from): (&Record, Upkeep, IpAddr),
+        (record, upkeep, source): (&Record, Upkeep, IpAddr),
         rng: &mut Rng,
         is_protected: impl Fn(&Name, &Data, &[Name]) -> bool,
     ) -> Kept {
@@ -180,14 +185,14 @@ impl Cache {
                 return Kept::Known;
             }
             Some(id) => {
-                self.entries[id].from = from;
+                self.entries[id].said_by = source;
                 self.renew(id, now, (ttl, upkeep), rng);
                 return Kept::Known;
             }
             None if ttl == Ttl::GOODBYE || is_full => return Kept::No,
             None => {}
         }
-        if self.is_full() && !self.evict(is_protected) {
+        if self.is_full() && !self.make_room(now, (record, source), is_protected) {
             return Kept::No;
         }
         let (name, data) = (record.name.clone(), record.data.clone());
@@ -199,7 +204,18 @@ impl Cache {
             self.pointers.entry(name.clone()).or_default().insert(target.clone(), id);
         }
         self.sets.insert((name.clone(), data.kind(), id));
-        self.entries.insert(Entry { name, ttl, from, received: now, ends: now, stage: Stage::End, data });
+        let stake = self.shares.add(now, source, id);
+        self.entries.insert(Entry {
+            name,
+            data,
+            ttl,
+            said_by: source,
+            received: now,
+            ends: now,
+            stage: Stage::End,
+            asked: None,
+            stake,
+        });
         self.ends.insert((now, id));
         self.renew(id, now, (ttl, upkeep), rng);
         Kept::New
@@ -209,28 +225,6 @@ impl Cache {
     /// believed to be there for ever.
     pub(super) fn take_evicted(&mut self) -> Option<(Name, Data)> {
         self.evicted.take()
-    }
-
-    /// Whatever of this name and type is older than a second, and not said again, ends in a second. RFC 6762
-    /// §10.2.
-    pub(super) fn flush(&mut self, now: Instant, name: &Name, kind: Type) {
-        for id in self.set(name, kind).collect::<Vec<_>>() {
-            if self.entries[id].received + GRACE < now {
-                self.end_by(id, now + GRACE);
-            }
-        }
-    }
-
-    /// What `is_doubtful` says ends soon unless it is said again; whether any of it would have lived longer.
-    pub(super) fn doubt(&mut self, now: Instant, is_doubtful: impl Fn(&Name, &Data) -> bool) -> bool {
-        let until = now + DOUBT;
-        let ids = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.ends > until && is_doubtful(&entry.name, &entry.data));
-        let ids: Vec<usize> = ids.map(|(id, _)| id).collect();
-        ids.iter().for_each(|id| self.end_by(*id, until));
-        !ids.is_empty()
     }
 
     /// Somebody needs what is held of one name and type from here on: it is asked for at the points that are yet
@@ -246,14 +240,6 @@ impl Cache {
             if let Some(point) = REFRESH_AT.iter().position(|percent| age < whole * *percent / 100) {
                 self.refresh_at(id, point, rng);
             }
-        }
-    }
-
-    /// Forgets everything that `is_unwanted` says, without a word.
-    pub(super) fn forget(&mut self, is_unwanted: impl Fn(&Name, &Data) -> bool) {
-        let ids = self.entries.iter().filter(|(_, entry)| is_unwanted(&entry.name, &entry.data));
-        for id in ids.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.remove(id);
         }
     }
 
@@ -310,7 +296,7 @@ impl Cache {
     fn renew(&mut self, id: usize, now: Instant, (ttl, upkeep): (Ttl, Upkeep), rng: &mut Rng) {
         let entry = &mut self.entries[id];
         self.ends.remove(&(entry.ends, id));
-        (entry.ttl, entry.received, entry.ends) = (ttl, now, now + ttl.duration());
+        (entry.ttl, entry.received, entry.ends, entry.asked) = (ttl, now, now + ttl.duration(), None);
         self.ends.insert((entry.ends, id));
         match upkeep {
             Upkeep::Fresh if ttl >= MIN_REFRESHED => self.refresh_at(id, 0, rng),
@@ -318,14 +304,17 @@ impl Cache {
         }
     }
 
-    fn end_by(&mut self, id: usize, at: Instant) {
+    /// Whether it would have lived longer.
+    fn end_by(&mut self, id: usize, at: Instant) -> bool {
         let entry = &mut self.entries[id];
-        if at < entry.ends {
+        let is_sooner = at < entry.ends;
+        if is_sooner {
             self.ends.remove(&(entry.ends, id));
             entry.ends = at;
             self.ends.insert((at, id));
             self.refresh_never(id);
         }
+        is_sooner
     }
 
     /// Sets the time of a refresh point; there is none behind the last one.
@@ -346,21 +335,9 @@ impl Cache {
         }
     }
 
-    fn evict(&mut self, is_protected: impl Fn(&Name, &Data, &[Name]) -> bool) -> bool {
-        let free = |id: &usize| {
-            let entry = &self.entries[*id];
-            !is_protected(&entry.name, &entry.data, self.instances_at(&entry.name))
-        };
-        let Some(id) = self.ends.iter().map(|(_, id)| *id).find(free) else {
-            return false;
-        };
-        let entry = self.remove(id);
-        self.evicted = Some((entry.name, entry.data));
-        true
-    }
-
     fn remove(&mut self, id: usize) -> Entry {
         let entry = self.entries.remove(id);
+        self.shares.remove(&entry.stake);
         self.ends.remove(&(entry.ends, id));
         if let Stage::Refresh { at, .. } = entry.stage {
             self.refreshes.remove(&(at, id));

@@ -5,7 +5,7 @@ pub(crate) mod session;
 use super::guard::{self, Way};
 use super::link::{GROUP_V4, Link, PORT};
 use super::parse::{Message, parse};
-use super::{Label, Limits, Mdns, Service, ServiceId, ServiceType, write};
+use super::{Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType, write};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
 use crate::rng::{Rng, Seed};
@@ -57,12 +57,14 @@ fn engine(now: Instant) -> Mdns {
     let addresses = vec![InterfaceAddr { ip: OWN, prefix: 24 }];
     mdns.handle_link_up(now, Link { socket: SOCKET, family: Family::V4, interface: 2, addresses });
     let (instance, host) = (label("node-0"), label("node-0"));
-    mdns.publish(
-        now,
-        ServiceId(0),
-        Service { kind: kind.clone(), instance, host, port: 4000, txt: Txt::default() },
-    );
-    mdns.browse(now, kind.clone());
+    let of = |id: u64, naming, instance| {
+        let (kind, host, subtypes, txt) = (kind.clone(), host.clone(), vec![label("_sub-0")], Txt::default());
+        (ServiceId(id), Service { kind, subtypes, instance, naming, host, port: 4000, txt })
+    };
+    for (id, service) in [of(0, Naming::Hashed, instance), of(1, Naming::Chosen, label("Chosen"))] {
+        mdns.publish(now, id, service);
+    }
+    mdns.browse(now, kind.clone().into()).expect("the first of many");
     mdns.resolve(now, &kind, &label("node-1"));
     mdns
 }

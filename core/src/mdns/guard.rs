@@ -9,6 +9,10 @@ use super::name::{MAX_LABEL, MAX_NAME};
 use super::records::Type;
 use crate::wire::txt::Txt;
 
+mod proposed;
+
+pub(super) use proposed::{Proposal, proposals};
+
 /// The largest message, in octets. RFC 6762 §17.
 pub(super) const MAX_MESSAGE: usize = 9000;
 /// The length of a header. RFC 1035 §4.1.1.

@@ -4,15 +4,16 @@
 //! becomes datagrams. Never judges whether a datagram may be believed: `mdns` does that first.
 
 use super::announce::Owned;
-use super::browse::{Direct, Patience, Queries};
+use super::browse::{Direct, Purpose, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
 use super::others::Others;
 use super::parse::Query;
-use super::presence::Sight;
-use super::records::{Data, Question, Record, Share, Type};
+use super::probe::Probes;
+use super::records::{Data, Question, Record, Share, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
+use super::service::{Kind, ServiceType};
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
@@ -22,8 +23,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
+mod claims;
 mod listen;
 mod tables;
+
+pub(super) use claims::Clash;
 
 pub(super) use tables::TABLES;
 
@@ -32,11 +36,6 @@ pub(super) const PORT: u16 = 5353;
 pub(super) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub(super) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 
-/// So often the rest of an instance is asked for that was announced in part.
-const FOLLOW_UP: Patience = Patience::Tries(3);
-/// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
-/// until they are announced again.
-const MAX_FOLLOW_UPS: usize = 256;
 /// Known answers in one query. Further ones are answered needlessly.
 const MAX_KNOWN_ANSWERS: usize = 1024;
 /// A socket for mDNS that is open.
@@ -84,6 +83,7 @@ impl Link {
 pub(super) struct LinkState {
     pub(super) link: Link,
     owned: Owned,
+    pub(super) probes: Probes,
     replies: Replies,
     held: Held,
     pub(super) echoes: Echoes,
@@ -101,19 +101,20 @@ impl LinkState {
         let mut state = Self {
             link,
             owned: Owned::default(),
+            probes: Probes::new(direct),
             replies: Replies::default(),
             held: Held::default(),
             echoes: Echoes::default(),
             cache: Cache::new(max_records),
-            queries: Queries::new(direct),
+            queries: Queries::new(turn.now, direct),
             others: Others::default(),
             outbox: VecDeque::new(),
             changed: BTreeSet::new(),
         };
         state.publish(turn);
         let scope = turn.scope;
-        for kind in &scope.browsing {
-            state.queries.want(turn.now, kind.name(), Type::PTR, Patience::Endless, turn.rng);
+        for name in scope.browsing.keys() {
+            state.queries.want(turn.now, name, Type::PTR, Purpose::Wanted, turn.rng);
         }
         for instance in scope.resolving.keys() {
             state.pursue(turn, instance);
@@ -126,20 +127,16 @@ impl LinkState {
         self.publish(turn);
     }
 
-    /// The services changed, or the addresses.
-    pub(super) fn publish(&mut self, turn: &mut Turn<'_>) {
-        self.owned.publish(turn.now, turn.scope.services.values(), &self.link.addresses);
-    }
-
     /// Everybody may have forgotten us, and we may know what is no longer so: after a sleep.
     pub(super) fn handle_wake(&mut self, turn: &mut Turn<'_>) {
         self.owned.announce_all(turn.now);
+        self.verify_all(turn);
         self.cache.doubt(turn.now, |_, _| true);
         self.queries.restart(turn.now, turn.rng);
     }
 
     /// Somebody found an instance not to be where it says: it must say so again, or is gone. RFC 6762 §10.4.
-    pub(super) fn reconfirm(&mut self, turn: &mut Turn<'_>, kind: &Name, instance: &Name) {
+    pub(super) fn reconfirm(&mut self, turn: &mut Turn<'_>, base: &ServiceType, instance: &Name) {
         let host = self.host_of(instance);
         let is_doubtful = |name: &Name, data: &Data| match data {
             Data::Ptr(target) => target == instance,
@@ -150,10 +147,17 @@ impl LinkState {
             return;
         }
         // Who answers for the pointer adds all the rest.
-        for (name, kind) in [(kind, Type::PTR), (instance, Type::SRV)] {
-            if !self.queries.is_asking(name, kind) && self.queries.len() >= MAX_FOLLOW_UPS {
-                continue;
-            }
+        let scope = turn.scope;
+        let pointing = scope.kinds_of(instance).map(Kind::name).filter(|kind| *kind != base.name());
+        let pointing: Vec<&Name> = pointing.filter(|kind| self.cache.points(kind, instance)).collect();
+        let pointers = std::iter::once(base.name()).chain(pointing).map(|kind| (kind, Type::PTR));
+        for (name, kind) in pointers.chain([(instance, Type::SRV)]) {
+            self.ask_anew(turn, name, kind);
+        }
+    }
+
+    fn ask_anew(&mut self, turn: &mut Turn<'_>, name: &Name, kind: Type) {
+        if self.queries.is_asking(name, kind) || self.queries.has_room(Purpose::Doubt) {
             self.queries.ask_anew(turn.now, name, kind, turn.rng);
         }
     }
@@ -173,6 +177,12 @@ impl LinkState {
             false => cache.knows(turn.now, known),
         };
         self.others.on_query(turn.now, (from, &query), &mut self.queries, knows, turn.rng);
+        for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
+            // Of a truncated query the known answers are yet to come.
+            if asker.hears_multicasts() && self.link.reaches(from.ip()) && !query.truncated {
+                self.observe(turn, from.ip(), question, &query.known);
+            }
+        }
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
@@ -180,7 +190,25 @@ impl LinkState {
         }
     }
 
+    /// Somebody asked all: who knows better than we do answers now, or is gone. RFC 6762 §10.5.
+    fn observe(&mut self, turn: &mut Turn<'_>, asker: IpAddr, question: &Question, known: &[Record]) {
+        let protect = is_protected(turn.scope);
+        let asked = (&question.name, question.kind);
+        let disputed = self.cache.on_foreign(turn.now, asker, asked, known, protect);
+        for (name, data) in disputed {
+            for instance in self.instances_of(&name, &data) {
+                // What backs a peer that is needed is asked for before it goes: anybody can forge a question.
+                if let Some((base, _)) = turn.scope.resolving.get(&instance) {
+                    self.reconfirm(turn, base, &instance);
+                }
+            }
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        for name in self.probes.take_won(turn.now) {
+            self.owned.release(turn.now, &name);
+        }
         while let Some(due) = self.cache.poll(turn.now, turn.rng) {
             match due {
                 Due::Expired(name, data) => self.handle_expired(turn, &name, &data),
@@ -216,11 +244,12 @@ impl LinkState {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Deadline> {
-        let can_send = self.link.source().is_some();
+        let can_send = self.can_send();
         let sends = [
             (self.owned.announce_at(), Reason::MdnsAnnounce),
             (self.owned.answer_at(), Reason::MdnsRespond),
             (self.replies.next_at(), Reason::MdnsRespond),
+            (self.probes.next_at(), Reason::MdnsProbe),
             (self.queries.next_at(), Reason::MdnsQuery),
         ];
         let waits = [(self.held.next_at(), Reason::MdnsRespond), (self.cache.next_at(), Reason::MdnsCache)];
@@ -229,15 +258,19 @@ impl LinkState {
         sends.chain(waits).filter_map(deadline).min()
     }
 
-    /// Whether nothing that was withdrawn waits to be said.
-    pub(super) fn is_drained(&self) -> bool {
-        self.link.source().is_none() || (self.owned.is_drained() && self.outbox.is_empty())
+    /// Whether it has an address to speak from.
+    pub(super) fn can_send(&self) -> bool {
+        self.link.source().is_some()
     }
 
-    /// The instances of which something changed, and what is known of them.
-    pub(super) fn take_changed(&mut self, scope: &Scope) -> Vec<(Name, Sight)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|name| (name.clone(), self.sight(scope, &name))).collect()
+    /// Whether nothing that was withdrawn waits to be said.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.can_send() || (self.owned.is_drained() && self.outbox.is_empty())
+    }
+
+    /// The instances of which something changed.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether a host's name is that of an instance here.
@@ -245,11 +278,12 @@ impl LinkState {
         !self.cache.instances_at(name).is_empty()
     }
 
-    /// Forgets a kind that nobody browses any more.
-    pub(super) fn stop_browse(&mut self, scope: &Scope, kind: &Name) {
-        self.queries.drop(kind, Type::PTR);
+    /// Forgets a kind that nobody browses any more, and what is known of its instances unless some other kind
+    /// that is browsed may have them.
+    pub(super) fn stop_browse(&mut self, scope: &Scope, kind: &Kind) {
+        self.queries.drop(kind.name(), Type::PTR);
         self.cache.forget(|name, _| {
-            *name == *kind || (name.is_child_of(kind) && !scope.resolving.contains_key(name))
+            name == kind.name() || (name.is_child_of(kind.base().name()) && !scope.is_wanted_instance(name))
         });
     }
 
@@ -269,7 +303,7 @@ impl LinkState {
         self.cache.newest(instance, Type::SRV).and_then(target).cloned()
     }
 
-    /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.
+    /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, probes, questions.
     fn fill_outbox(&mut self, now: Instant, rng: &mut Rng) {
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
@@ -277,6 +311,8 @@ impl LinkState {
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else if let Some(reply) = self.replies.take_due(now) {
             self.outbox.extend(reply.datagrams(family).into_iter().map(|datagram| (reply.to, datagram)));
+        } else if let Some(datagrams) = self.take_probes(now) {
+            self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else {
             let questions = self.queries.take_due(now, rng);
             if questions.is_empty() {
@@ -301,6 +337,17 @@ impl LinkState {
             share: Share::Shared,
             data: data.clone(),
         })
+    }
+}
+
+/// What a cache never gives up for what is new: what is said of instances that are needed.
+fn is_protected(scope: &Scope) -> impl Fn(&Name, &Data, &[Name]) -> bool {
+    let resolving = &scope.resolving;
+    |name, data, at_host| match data {
+        Data::Ptr(instance) => resolving.contains_key(instance),
+        Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => {
+            resolving.contains_key(name) || at_host.iter().any(|name| resolving.contains_key(name))
+        }
     }
 }
 

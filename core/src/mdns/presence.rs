@@ -3,12 +3,15 @@
 //! Reports differences alone, and only when asked for one, so that whatever flaps in between costs nothing.
 
 use super::name::{Label, Name};
-use super::{Event, Instance, ServiceType};
+use super::{Event, Instance, Kind};
 use crate::id::SocketId;
 use crate::table::Table;
 use crate::wire::txt::Txt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+/// The table that bounds what is reported.
+pub(crate) const INSTANCES_SEEN: &str = "mdns: instances seen";
 
 /// One for each IP version.
 const LINKS_AN_INTERFACE: usize = 2;
@@ -26,6 +29,7 @@ pub(super) enum Sight {
 /// Where one link sees an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
+    pub(super) host: Name,
     pub(super) port: u16,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) txt: Option<Txt>,
@@ -33,20 +37,28 @@ pub(super) struct View {
 
 #[derive(Debug)]
 struct Sighting {
-    kind: ServiceType,
-    label: Label,
     /// The one that changed last comes last.
     views: Vec<(SocketId, View)>,
     reported: Option<Instance>,
+    /// To be reported as if it was not, unless it is gone by then.
+    again: bool,
+}
+
+/// An interface's index, and an instance by what it was found as: one that is of a type and of a subtype of it
+/// is there twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    interface: u32,
+    kind: Kind,
+    instance: Label,
 }
 
 /// All instances. Bounded by the caches, which hold a record for each that is there; of those that are not,
 /// only what was reported waits to be taken back.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// By the interface's index and the instance.
-    sightings: BTreeMap<(u32, Name), Sighting>,
-    changed: BTreeSet<(u32, Name)>,
+    sightings: BTreeMap<Key, Sighting>,
+    changed: BTreeSet<Key>,
 }
 
 impl Presence {
@@ -54,7 +66,7 @@ impl Presence {
         &mut self,
         interface: u32,
         socket: SocketId,
-        (kind, label): (&ServiceType, &Label),
+        (kind, instance): (&Kind, &Label),
         sight: Sight,
     ) {
         let view = match sight {
@@ -62,16 +74,12 @@ impl Presence {
             Sight::Gone => None,
             Sight::Whole(view) => Some(view),
         };
-        let key = (interface, kind.instance(label));
+        let key = Key { interface, kind: kind.clone(), instance: instance.clone() };
         if view.is_none() && !self.sightings.contains_key(&key) {
             return;
         }
-        let sighting = self.sightings.entry(key.clone()).or_insert_with(|| Sighting {
-            kind: kind.clone(),
-            label: label.clone(),
-            views: Vec::new(),
-            reported: None,
-        });
+        let none = || Sighting { views: Vec::new(), reported: None, again: false };
+        let sighting = self.sightings.entry(key.clone()).or_insert_with(none);
         let old = sighting.views.iter().position(|(at, _)| *at == socket);
         let old = old.map(|at| sighting.views.remove(at).1);
         if let Some(mut view) = view {
@@ -100,19 +108,30 @@ impl Presence {
     }
 
     /// Forgets the instances of a kind, without a word.
-    pub(super) fn forget(&mut self, kind: &ServiceType) {
-        self.sightings.retain(|_, sighting| sighting.kind != *kind);
+    pub(super) fn forget(&mut self, kind: &Kind) {
+        self.sightings.retain(|key, _| key.kind != *kind);
         self.drop_stale();
     }
 
-    /// Reports everything that is there again.
-    pub(super) fn report_again(&mut self) {
-        for (key, sighting) in &mut self.sightings {
+    /// Forgets one instance, without a word.
+    pub(super) fn forget_instance(&mut self, kind: &Kind, instance: &Label) {
+        self.sightings.retain(|key, _| (&key.kind, &key.instance) != (kind, instance));
+        self.drop_stale();
+    }
+
+    /// Reports every instance of a kind that is there again.
+    pub(super) fn report_again(&mut self, kind: &Kind) {
+        for (key, sighting) in self.sightings.iter_mut().filter(|(key, _)| key.kind == *kind) {
             if !sighting.views.is_empty() {
-                sighting.reported = None;
+                sighting.again = true;
                 self.changed.insert(key.clone());
             }
         }
+    }
+
+    /// How many instances are there, of those that were told.
+    pub(super) fn len(&self) -> usize {
+        self.sightings.values().filter(|sighting| sighting.reported.is_some()).count()
     }
 
     /// The next difference to what was reported.
@@ -121,13 +140,17 @@ impl Presence {
             let Some(sighting) = self.sightings.get_mut(&key) else {
                 continue;
             };
-            let Some(instance) = sighting.merged(key.0) else {
+            let Some(instance) = sighting.merged(&key) else {
                 let gone = self.sightings.remove(&key)?;
                 if gone.reported.is_none() {
                     continue;
                 }
-                return Some(Event::Lost { interface: key.0, kind: gone.kind, instance: gone.label });
+                let Key { interface, kind, instance } = key;
+                return Some(Event::Lost { interface, kind, instance });
             };
+            if std::mem::take(&mut sighting.again) {
+                sighting.reported = None;
+            }
             if sighting.reported.as_ref() == Some(&instance) {
                 continue;
             }
@@ -144,7 +167,7 @@ impl Presence {
         let views = self.sightings.values().map(|sighting| sighting.views.len());
         [
             // Those that are there, and those that were reported and are not.
-            Table::new("mdns: instances seen", self.sightings.len(), cached.saturating_mul(2)),
+            Table::new(INSTANCES_SEEN, self.sightings.len(), cached.saturating_mul(2)),
             Table::new("mdns: instances that changed", self.changed.len(), cached.saturating_mul(2)),
             Table::fullest("mdns: links that see an instance", views, LINKS_AN_INTERFACE),
         ]
@@ -162,14 +185,16 @@ impl Sighting {
         self.views.is_empty() && self.reported.is_none()
     }
 
-    fn merged(&self, interface: u32) -> Option<Instance> {
+    fn merged(&self, key: &Key) -> Option<Instance> {
+        let interface = key.interface;
         let (_, newest) = self.views.last()?;
         let all = self.views.iter().flat_map(|(_, view)| &view.addresses);
         let addresses: BTreeSet<SocketAddr> = all.map(|ip| reachable(*ip, newest.port, interface)).collect();
         Some(Instance {
             interface,
-            kind: self.kind.clone(),
-            name: self.label.clone(),
+            kind: key.kind.clone(),
+            name: key.instance.clone(),
+            host: newest.host.clone(),
             port: newest.port,
             addresses: addresses.into_iter().collect(),
             txt: self.views.iter().rev().find_map(|(_, view)| view.txt.clone()).unwrap_or_default(),
@@ -182,5 +207,26 @@ fn reachable(ip: IpAddr, port: u16, interface: u32) -> SocketAddr {
     match ip {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, interface).into(),
         IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(ip, port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ServiceName;
+    use crate::mdns::ServiceType;
+
+    #[test]
+    fn an_instance_that_goes_before_it_is_told_of_again_is_lost_all_the_same() {
+        let (mut presence, socket) = (Presence::default(), SocketId(1));
+        let kind = Kind::from(ServiceType::udp(&ServiceName::new("test").unwrap()));
+        let name = Label::new("one").unwrap();
+        let host = Name::from_labels([&b"host"[..], b"local"]).unwrap();
+        let view = View { host, port: 1, addresses: vec![[10, 0, 0, 1].into()], txt: None };
+        presence.update(1, socket, (&kind, &name), Sight::Whole(view));
+        assert!(matches!(presence.poll_event(), Some(Event::Found(_))));
+        presence.report_again(&kind);
+        presence.remove_link(socket);
+        assert!(matches!(presence.poll_event(), Some(Event::Lost { .. })));
     }
 }

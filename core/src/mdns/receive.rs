@@ -4,7 +4,6 @@
 
 use super::guard::{self, Concern, Way};
 use super::link::{GROUP_V4, GROUP_V6, LinkState, PORT};
-use super::name::Name;
 use super::parse::{self, Message};
 use super::records::{self, Type};
 use super::respond::Asker;
@@ -12,10 +11,7 @@ use super::scope::Turn;
 use super::{Dropped, Mdns, name};
 use crate::id::SocketId;
 use crate::io::{Family, Received};
-use std::time::{Duration, Instant};
-
-/// One conflict of a name is reported in this time: anyone on the LAN can forge them.
-const CONFLICT_GAP: Duration = Duration::from_secs(60);
+use std::time::Instant;
 
 impl Mdns {
     pub(super) fn handle_message(
@@ -39,7 +35,8 @@ impl Mdns {
                 return Err(Dropped::Port);
             }
             // Where the operating system doesn't tell the destination, it may have been the group.
-            if !is_multicast && rx.destination.is_some() && !link.queries.expects_direct(now) {
+            let is_expected = || link.queries.expects_direct(now) || link.probes.expects_direct(now);
+            if !is_multicast && rx.destination.is_some() && !is_expected() {
                 return Err(Dropped::Unasked);
             }
         }
@@ -64,12 +61,17 @@ impl Mdns {
                     PORT => Asker::Querier(by),
                     _ => Asker::Resolver,
                 };
+                let probed =
+                    link.probed_as_well(scope, &query, |name| guard::proposals(datagram, &head, name));
+                for name in probed {
+                    let until = self.names.on_defeat(now, &name);
+                    link.probes.on_defeat(&name, until);
+                }
                 link.handle_query(&mut turn, from, asker, query);
             }
             Message::Response(records) => {
-                for name in link.handle_response(&mut turn, (from.ip(), is_own), &records) {
-                    self.handle_conflict(now, name);
-                }
+                let clashes = link.handle_response(&mut turn, (is_own, from.ip()), &records);
+                self.handle_clashes(now, socket, clashes);
             }
         }
         Ok(())
@@ -83,13 +85,6 @@ impl Mdns {
         let family = Family::of(rx.source.ip());
         let is_there = |state: &&LinkState| state.link.interface == interface && state.link.family == family;
         self.links.values().find(is_there).map(|state| state.link.socket)
-    }
-
-    fn handle_conflict(&mut self, now: Instant, name: Name) {
-        if self.conflicts.get(&name).is_none_or(|last| now >= *last + CONFLICT_GAP) {
-            self.conflicts.insert(name.clone(), now);
-            self.conflict_events.insert(name);
-        }
     }
 }
 

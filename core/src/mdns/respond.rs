@@ -33,6 +33,17 @@ pub(super) enum Asker {
     Resolver,
 }
 
+impl Asker {
+    /// Whether what is answered to all answers his question.
+    pub(super) fn hears_multicasts(self) -> bool {
+        match self {
+            Self::Querier(by) => by == Want::Multicast,
+            Self::SameHost => true,
+            Self::Resolver => false,
+        }
+    }
+}
+
 /// Whether an answer was held back already, for known answers to come. RFC 6762 §7.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {

@@ -1,22 +1,29 @@
 //! Engines that exchange datagrams on a link in memory, on a clock of their own.
 
 use super::link::{GROUP_V4, GROUP_V6, PORT};
+use super::name::Name;
 use super::parse::Message;
 use super::*;
 use crate::id::ServiceName;
 use crate::io::Family;
 use crate::rng::Seed;
 use crate::wire::txt::Txt;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 mod cache;
+mod conflicts;
 mod discovery;
 mod group;
 mod hostile;
+mod kinds;
 mod lan;
 mod model;
+mod probing;
+mod querier;
 mod questions;
+mod renaming;
 mod responder;
 
 pub(super) use crate::testing::base;

@@ -30,6 +30,7 @@ const CLASS_IN: u16 = 1;
 #[derive(Clone, Copy)]
 enum Section {
     Answer = 1,
+    Authority = 2,
     Additional = 3,
 }
 
@@ -64,6 +65,40 @@ pub(super) fn query(family: Family, questions: &[Question], known: &[Record]) ->
     sent
 }
 
+/// The datagrams of probes: a question, and all that is proposed as its answer, in the same datagram. RFC 6762
+/// §8.2.
+pub(super) fn probe(family: Family, claims: &[(Question, Vec<Record>)]) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    let mut rest = claims;
+    while !rest.is_empty() {
+        let fits = (2..=rest.len()).take_while(|count| probe_of(family, &rest[..*count]).is_some()).last();
+        let (first, others) = rest.split_at(fits.unwrap_or(1));
+        // Of one name alone, all that a datagram can hold.
+        sent.push(probe_of(family, first).unwrap_or_else(|| lone_probe(family, &first[0])));
+        rest = others;
+    }
+    sent
+}
+
+fn probe_of(family: Family, claims: &[(Question, Vec<Record>)]) -> Option<Vec<u8>> {
+    let mut writer = Writer::new(family, 0, 0, Targets::Compressed);
+    let mut fits = claims.iter().all(|(question, _)| writer.question(question));
+    for (_, proposed) in claims {
+        fits = fits && proposed.iter().all(|record| writer.record(Section::Authority, record));
+    }
+    fits.then(|| writer.finish())
+}
+
+fn lone_probe(family: Family, (question, proposed): &(Question, Vec<Record>)) -> Vec<u8> {
+    let mut writer = Writer::new(family, 0, 0, Targets::Compressed);
+    writer.budget = BUDGET_LONE;
+    writer.question(question);
+    for record in proposed {
+        writer.record(Section::Authority, record);
+    }
+    writer.finish()
+}
+
 /// The datagrams of a multicast or unicast response. Additional records that don't fit are left out.
 pub(super) fn response(family: Family, answers: &[Record], additional: &[Record]) -> Vec<Vec<u8>> {
     let flags = FLAG_RESPONSE | FLAG_AUTHORITATIVE;
@@ -94,8 +129,12 @@ fn respond(mut writer: Writer, answers: &[Record], additional: &[Record]) -> Vec
             writer.record(Section::Answer, record);
         }
     }
-    for record in additional {
-        writer.record(Section::Additional, record);
+    // Of what is ours alone, whoever gets a part takes it for the whole. RFC 6762 §10.2.
+    let is_same_set = |a: &Record, b: &Record| {
+        a.share == Share::Unique && (&a.name, a.data.kind()) == (&b.name, b.data.kind())
+    };
+    for set in additional.chunk_by(is_same_set) {
+        writer.set(Section::Additional, set);
     }
     sent.push(writer.finish());
     sent
@@ -172,6 +211,16 @@ impl Writer {
             let len = (writer.bytes.len() - start) as u16;
             writer.bytes[start - 2..start].copy_from_slice(&len.to_be_bytes());
         })
+    }
+
+    /// Writes all of them, or nothing.
+    fn set(&mut self, section: Section, records: &[Record]) {
+        let (len, places, counts) = (self.bytes.len(), self.places.len(), self.counts);
+        if !records.iter().all(|record| self.record(section, record)) {
+            self.bytes.truncate(len);
+            self.places.truncate(places);
+            self.counts = counts;
+        }
     }
 
     fn unless_full(&mut self, section: usize, write: impl FnOnce(&mut Self)) -> bool {

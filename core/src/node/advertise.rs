@@ -13,7 +13,7 @@ use super::Node;
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{PeerId, PublicKey};
-use crate::mdns::{self, Instance, Label, Limits, Mdns, Service, ServiceId, ServiceType};
+use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType};
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
 use crate::wire::txt::{Txt, Value};
@@ -33,8 +33,13 @@ pub(super) fn engine(config: &Config, rng: Rng) -> Mdns {
     Mdns::new(Limits::from_config(config), rng)
 }
 
+/// What peers of this application publish, as what is browsed.
+pub(super) fn kind(config: &Config) -> Kind {
+    service_type(config).into()
+}
+
 /// What peers of this application publish.
-pub(super) fn service_type(config: &Config) -> ServiceType {
+fn service_type(config: &Config) -> ServiceType {
     ServiceType::udp(&config.service)
 }
 
@@ -54,12 +59,23 @@ impl Node {
 
     pub(super) fn route_mdns(&mut self, now: Instant, event: mdns::Event) {
         match event {
-            mdns::Event::Found(instance) | mdns::Event::Updated(instance) => self.sighted(now, &instance),
-            mdns::Event::Lost { interface, instance, .. } => {
-                if let Some(id) = peer_id(&instance) {
+            mdns::Event::Found(instance) | mdns::Event::Updated(instance) => {
+                self.service_seen(&instance);
+                self.sighted(now, &instance);
+            }
+            mdns::Event::Lost { interface, kind, instance } => {
+                self.service_lost(interface, &kind, &instance);
+                if let Some(id) = self.peer_named(&kind, &instance) {
                     self.peers.handle_unsighted(id, interface);
                 }
             }
+            mdns::Event::Published { service, instance } => {
+                self.service_named(service, &instance, Event::ServicePublished);
+            }
+            mdns::Event::Renamed { service, instance } => {
+                self.service_named(service, &instance, Event::ServiceRenamed);
+            }
+            mdns::Event::Unnamed { service } => self.service_unnamed(service),
             mdns::Event::Conflict(_) => self.tell(Event::NameConflict),
         }
     }
@@ -81,18 +97,30 @@ impl Node {
     }
 
     fn sighted(&mut self, now: Instant, instance: &Instance) {
-        // An instance whose name is no peer id is of some other use of the same service name.
-        let Some(id) = peer_id(&instance.name) else { return };
+        let Some(id) = self.peer_named(&instance.kind, &instance.name) else { return };
         let sighting = Sighting { addresses: instance.addresses.clone(), hints: hints(&instance.txt) };
         self.peers.handle_sighted(now, id, instance.interface, sighting);
     }
+
+    /// Which peer it is. An instance whose name is no peer id is of some other use of the same service name.
+    fn peer_named(&self, kind: &Kind, name: &Label) -> Option<PeerId> {
+        let id = name.as_str()?.parse().ok()?;
+        (*kind == self::kind(&self.config)).then_some(id)
+    }
+}
+
+/// The label of this node's host, which all of its services are on.
+pub(super) fn host(node: &Node) -> Label {
+    label(&node.id())
 }
 
 fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Service {
     let label = label(&own.peer_id(config.peer_id));
     Service {
         kind: service_type(config),
+        subtypes: Vec::new(),
         instance: label.clone(),
+        naming: Naming::Hashed,
         host: label,
         port,
         txt: txt(config, own, pairing),
@@ -101,10 +129,6 @@ fn service(config: &Config, own: &PublicKey, port: u16, pairing: bool) -> Servic
 
 fn label(id: &PeerId) -> Label {
     Label::new(&id.to_string()).expect("a peer id has at most 53 characters, which are letters and digits")
-}
-
-fn peer_id(label: &Label) -> Option<PeerId> {
-    label.as_str()?.parse().ok()
 }
 
 fn txt(config: &Config, own: &PublicKey, pairing: bool) -> Txt {

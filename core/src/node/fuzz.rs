@@ -3,6 +3,7 @@
 
 pub(crate) mod adversary;
 pub(crate) mod calls;
+mod dealings;
 mod driven;
 
 use super::advertise;

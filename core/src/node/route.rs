@@ -1,7 +1,7 @@
 //! Carries what one engine says to the engine, the application or the socket that it concerns: the only
 //! wiring between engines, which never know each other.
 
-use super::{Node, Target};
+use super::{Node, Target, advertise};
 use crate::ask::{Ask, StoreToken};
 use crate::config::Config;
 use crate::error::JoinError;
@@ -56,6 +56,8 @@ impl Node {
                 self.route_peers(now, event);
             } else if let Some(event) = self.quic.poll_event() {
                 self.route_quic(now, event);
+            } else if let Some(event) = self.services.catch_up() {
+                self.tell(event);
             } else if let Some(event) = self.mdns.poll_event() {
                 self.route_mdns(now, event);
             } else {
@@ -233,7 +235,7 @@ impl Node {
             }
             peers::Event::Admit { conn } => self.quic.admit(now, conn),
             peers::Event::Hide { conn } => self.quic.hide(now, conn),
-            peers::Event::Room => self.mdns.tell_again(),
+            peers::Event::Room => self.mdns.tell_again(&advertise::kind(&self.config)),
             peers::Event::PairingUnreachable { pairing, failure } => {
                 self.pairing.handle_dial_failed(now, pairing, failure);
             }

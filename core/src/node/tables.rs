@@ -4,15 +4,16 @@
 
 use super::Node;
 use super::route::{MAX_MET, MAX_OUT};
+use super::services::MAX_BROWSES;
 use super::sockets::{MAX_INTERFACES, MAX_SOCKETS};
 use crate::mdns;
 use crate::pairing::{MAX_ENTRIES, MAX_RECORDS, MAX_SESSIONS};
 use crate::peers;
 use crate::table::Table;
 
-/// Outputs beyond [`MAX_OUT`]: two that one thing which an engine says may bring, and one for each socket that
-/// the driver opened, or failed to.
-const AT_ONCE: usize = 2 + MAX_SOCKETS;
+/// Outputs beyond [`MAX_OUT`]: two that one thing which an engine says may bring, one for each search that it
+/// concerns, and one for each socket that the driver opened, or failed to.
+const AT_ONCE: usize = 2 + MAX_BROWSES + MAX_SOCKETS;
 
 impl Node {
     /// Every table that something from outside can fill, be it a stranger, a peer, the application or the
@@ -33,7 +34,10 @@ impl Node {
     pub fn tables(&self) -> Vec<Table> {
         let connections = self.quic.max_connections();
         let mut tables = self.own_tables(connections);
-        tables.extend(self.mdns.tables(mdns::Bounds { links: MAX_SOCKETS, resolved: MAX_RECORDS }));
+        let lan = self.mdns.tables(mdns::Bounds { links: MAX_SOCKETS, resolved: MAX_RECORDS });
+        let seen = lan.iter().find(|table| table.name == mdns::INSTANCES_SEEN);
+        tables.extend(self.services.tables(seen.map_or(0, |seen| seen.bound)));
+        tables.extend(lan);
         tables.extend(self.quic.tables());
         tables.extend(self.pairing.tables(connections));
         tables.extend(self.peers.tables(peers::Bounds {

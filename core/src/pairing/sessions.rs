@@ -6,12 +6,18 @@ use super::session::{End, Host, Joiner, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
 use crate::event::PairingStep;
 use crate::id::{ConnId, PairId, PublicKey};
+use crate::metadata::Metadata;
 use crate::store::Role;
 use crate::wire::frame::Frame;
 use crate::wire::pairing::{Pairing as Message, RejectReason, UserOk};
 use std::time::Instant;
 
 impl Pairing {
+    /// What later sessions tell of this node.
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
+        self.settings.metadata = metadata;
+    }
+
     /// A frame of the pairing stream, in order.
     pub(crate) fn handle_frame(&mut self, now: Instant, conn: ConnId, frame: &Frame) {
         let is_over = |session: &Session| matches!(session.state, State::Last | State::Aborting { .. });

@@ -7,6 +7,7 @@ mod ends;
 mod hooks;
 mod lab;
 mod pairing;
+mod services;
 mod sockets;
 mod streams;
 mod trouble;

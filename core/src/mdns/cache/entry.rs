@@ -1,5 +1,6 @@
 //! One record that is cached, and what it waits for.
 
+use super::shares::Stake;
 use crate::mdns::name::Name;
 use crate::mdns::records::{Data, Ttl};
 use std::net::IpAddr;
@@ -20,10 +21,13 @@ pub(super) struct Entry {
     pub(super) data: Data,
     pub(super) ttl: Ttl,
     /// Who said it last.
-    pub(super) from: IpAddr,
+    pub(super) said_by: IpAddr,
     pub(super) received: Instant,
     pub(super) ends: Instant,
     pub(super) stage: Stage,
+    /// When somebody asked for it last, and it was not said since. RFC 6762 §10.5.
+    pub(super) asked: Option<Instant>,
+    pub(super) stake: Stake,
 }
 
 impl Entry {

@@ -4,12 +4,12 @@ use super::{MAX_RECORDS, label};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
 use crate::mdns::link::{GROUP_V4, GROUP_V6, PORT};
-use crate::mdns::{Event, Limits, Link, Mdns, Service, ServiceId, ServiceType, guard};
+use crate::mdns::{Event, Limits, Link, Mdns, Naming, Service, ServiceId, ServiceType, guard};
 use crate::rng::{Rng, Seed};
 use crate::script::Script;
 use crate::wire::txt::{Txt, Value};
 use bytes::BytesMut;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,16 @@ const MAX_AN_HOUR: usize = 2_000;
 
 /// The largest datagram that is kept for a script to send again.
 const KEPT: usize = 8;
+
+/// The node itself.
+const OWN: ServiceId = ServiceId(0);
+
+/// Names to choose from, which get into each other's way.
+const NAMES: [&str; 4] = ["Office", "oFFICE", "Office (2)", "node-0"];
+
+/// After so long nothing that a stranger said keeps anybody from a name: the longest rest, and the longest wait
+/// for an attempt, some times over, since whoever gives way may meet the next one.
+const MEETING: Duration = Duration::from_secs(400);
 
 const SLEEPS: [Duration; 8] = [
     Duration::from_millis(1),
@@ -45,6 +55,10 @@ pub(crate) struct Reached {
     pub(crate) lost: usize,
     /// Somebody else had a name of ours.
     pub(crate) conflicts: usize,
+    /// Chosen names were had, lost, and not to be had.
+    pub(crate) named: usize,
+    pub(crate) renamed: usize,
+    pub(crate) unnamed: usize,
     /// Datagrams that the engines sent.
     pub(crate) sent: usize,
 }
@@ -69,7 +83,7 @@ pub(crate) fn session(start: Instant, script: &[u8]) -> Reached {
         lan.up(n, Family::V4, 0);
         lan.up(n, Family::V6, 0);
         lan.publish(n, 4000, 0);
-        lan.nodes[n].browse(start, kind());
+        lan.nodes[n].browse(start, kind().into()).expect("the first of many");
     }
     for _ in 0..MAX_STEPS {
         let Some(step) = script.step() else { break };
@@ -106,7 +120,10 @@ impl Lan {
     fn step(&mut self, step: u8, script: &mut Script<'_>) {
         let n = usize::from(step >> 7);
         let now = self.now;
-        let family = script.pick(&[Family::V4, Family::V6]);
+        let which = script.octet();
+        let family = if which.is_multiple_of(2) { Family::V4 } else { Family::V6 };
+        // The node itself, or one of its services.
+        let id = ServiceId(u64::from(which >> 1) % 4);
         match step % 16 {
             0 | 1 => {
                 let (way, port, stride) = (script.octet(), script.octet(), script.word());
@@ -123,10 +140,12 @@ impl Lan {
                 self.tell(n, family, way, 0, datagram.len(), &datagram);
             }
             4 | 5 => self.sleep(script.pick(&SLEEPS)),
-            6 => self.publish(n, script.word(), script.octet()),
-            7 => self.nodes[n].withdraw_all(now),
-            8 => self.nodes[n].browse(now, kind()),
-            9 => self.nodes[n].stop_browse(now, &kind()),
+            6 if id == OWN => self.publish(n, script.word(), script.octet()),
+            6 => self.choose(n, id, script.word(), script.octet()),
+            7 if id == OWN => self.nodes[n].withdraw_all(now),
+            7 => self.nodes[n].withdraw(now, id),
+            8 => self.nodes[n].browse(now, kind().into()).expect("the only one"),
+            9 => self.nodes[n].stop_browse(now, &kind().into()),
             10 => self.nodes[n].resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"]))),
             11 => {
                 self.nodes[n].stop_resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"])))
@@ -151,8 +170,18 @@ impl Lan {
         let name = if form & 1 == 0 { format!("node-{n}") } else { "node-0".to_owned() };
         let pairs = [("v", Value::Octets(std::slice::from_ref(&form))), ("pair", Value::Present)];
         let txt = Txt::encode(pairs).expect("short and printable");
-        let service = Service { kind: kind(), instance: label(&name), host: label(&name), port, txt };
-        self.nodes[n].publish(self.now, ServiceId(0), service);
+        let (instance, host, subtypes) = (label(&name), label(&name), Vec::new());
+        let service = Service { kind: kind(), subtypes, instance, naming: Naming::Hashed, host, port, txt };
+        self.nodes[n].publish(self.now, OWN, service);
+    }
+
+    /// Publishes a service under a name that the other may choose as well.
+    fn choose(&mut self, n: usize, id: ServiceId, port: u16, form: u8) {
+        let instance = label(NAMES[usize::from(form) % NAMES.len()]);
+        let subtypes = (0..form >> 4).map(|n| label(&format!("_sub-{n}"))).collect();
+        let (naming, host) = (Naming::Chosen, label(&format!("host-{n}")));
+        let service = Service { kind: kind(), subtypes, instance, naming, host, port, txt: Txt::default() };
+        self.nodes[n].publish(self.now, id, service);
     }
 
     /// Delivers a datagram: `way` says from whom and to where.
@@ -222,6 +251,9 @@ impl Lan {
                 Event::Found(_) => self.reached.found += 1,
                 Event::Lost { .. } => self.reached.lost += 1,
                 Event::Conflict(_) => self.reached.conflicts += 1,
+                Event::Published { .. } => self.reached.named += 1,
+                Event::Renamed { .. } => self.reached.renamed += 1,
+                Event::Unnamed { .. } => self.reached.unnamed += 1,
                 Event::Updated(_) => {}
             }
         }
@@ -242,11 +274,32 @@ impl Lan {
         true
     }
 
+    /// Whoever wants a name gets one, and no two the same, once they hear each other and nobody else.
+    fn meet(&mut self) {
+        self.joined = true;
+        for n in [0, 1] {
+            self.up(n, Family::V4, 0);
+            self.up(n, Family::V6, 0);
+            self.choose(n, ServiceId(1), 6000 + n as u16, 0);
+        }
+        self.nodes[0].handle_wake(self.now);
+        self.sleep(MEETING);
+        let chosen = |node: &Mdns| {
+            let chosen = node.scope.services.iter().filter(|(_, service)| service.naming == Naming::Chosen);
+            let chosen = chosen.map(|(id, service)| (*id, service.instance_name())).collect::<Vec<_>>();
+            assert!(chosen.iter().all(|(id, _)| node.names.has_name(*id)), "a service never got a name");
+            chosen.into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>()
+        };
+        let names = self.nodes.each_ref().map(chosen);
+        assert!(names[0].is_disjoint(&names[1]), "two have one name: {names:?}");
+    }
+
     /// Goodbyes are said, and then nothing more.
     fn end(&mut self) {
+        self.meet();
         for node in &mut self.nodes {
             node.withdraw_all(self.now);
-            node.stop_browse(self.now, &kind());
+            node.stop_browse(self.now, &kind().into());
             for name in ["node-0", "node-1", "nobody"] {
                 node.stop_resolve(self.now, &kind(), &label(name));
             }
@@ -276,6 +329,8 @@ fn addresses(n: usize, form: u8) -> Vec<InterfaceAddr> {
 mod tests {
     use super::*;
     use crate::testing::{base, replay};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn the_seeds_of_the_fuzz_target_are_survived_and_come_far() {
@@ -286,7 +341,40 @@ mod tests {
             all.found += reached.found;
             all.lost += reached.lost;
             all.conflicts += reached.conflicts;
+            all.named += reached.named;
+            all.renamed += reached.renamed;
+            all.unnamed += reached.unnamed;
         });
         assert!(all.found > 0 && all.lost > 0 && all.conflicts > 0, "{all:?}");
+        assert!(all.named > 0 && all.renamed > 0, "{all:?}");
+    }
+
+    /// What happens to those who want a name: mostly what concerns names, and anything else in between.
+    fn step() -> impl Strategy<Value = Vec<u8>> {
+        let node = |op: u8, n: bool| op | u8::from(n) << 7;
+        let id = 0..8_u8;
+        prop_oneof![
+            4 => (any::<bool>(), id.clone(), any::<u16>(), any::<u8>())
+                .prop_map(move |(n, id, port, form)| [&[node(6, n), id][..], &port.to_be_bytes(), &[form]].concat()),
+            1 => (any::<bool>(), id).prop_map(move |(n, id)| vec![node(7, n), id]),
+            4 => (0..6_u8).prop_map(|time| vec![4, 0, time]),
+            2 => any::<u8>().prop_map(|joined| vec![15, 0, joined]),
+            1 => any::<bool>().prop_map(move |n| vec![node(13, n), 0]),
+            2 => (any::<bool>(), any::<[u8; 3]>()).prop_map(move |(n, [a, b, c])| vec![node(12, n), a, b, c]),
+            // Somebody says again what one of the two said, as it was or damaged.
+            3 => (any::<bool>(), 2..6_u8, 0..8_u8).prop_map(move |(n, way, which)| vec![node(3, n), 0, way, which]),
+            2 => (any::<bool>(), any::<[u8; 12]>()).prop_map(move |(n, damage)| {
+                [&[node(2, n), 0, 2][..], &damage].concat()
+            }),
+            1 => vec(any::<u8>(), 1..20),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whoever_wants_a_name_gets_one_of_his_own_whatever_happened_before(steps in vec(step(), 0..60)) {
+            session(base(), &steps.concat());
+        }
     }
 }

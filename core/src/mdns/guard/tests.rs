@@ -2,7 +2,7 @@ use super::*;
 use crate::io::Family;
 use crate::mdns::name::Name;
 use crate::mdns::parse::{Message, parse};
-use crate::mdns::records::{Data, Record, Share, Srv, Ttl, Types};
+use crate::mdns::records::{Data, Question, Record, Share, Srv, Ttl, Type, Types, Want};
 use crate::mdns::write;
 use crate::testing::steps;
 use proptest::prelude::*;
@@ -273,4 +273,33 @@ proptest! {
         message.extend_from_slice(&body);
         let _ = read(&message);
     }
+}
+
+#[test]
+fn what_a_probe_proposes_is_compared_with_its_names_written_out() {
+    let (instance, target) = (name(&["i", "_x", "_udp", "local"]), name(&["Host", "_x", "_udp", "local"]));
+    let srv = Data::Srv(Srv { priority: 1, weight: 2, port: 3, target: target.clone() });
+    let record = |data| Record { name: instance.clone(), ttl: Ttl::HOST, share: Share::Shared, data };
+    let records = [record(Data::Ptr(target)), record(srv), record(Data::Aaaa([7; 16].into()))];
+    let question = Question { name: instance.clone(), kind: Type::ANY, want: Want::Unicast };
+    let bytes = write::probe(Family::V4, &[(question, records.to_vec())]).remove(0);
+    let mut expected: Vec<Proposal> = records.iter().map(Proposal::of).collect();
+    expected.sort();
+    assert_eq!(proposals(&bytes, &head(&bytes).unwrap(), &name(&["I", "_X", "_udp", "local"])), expected);
+    assert_eq!(proposals(&bytes, &head(&bytes).unwrap(), &name(&["other", "local"])), []);
+}
+
+#[test]
+fn the_octets_of_a_probe_are_compared_without_sign() {
+    let name = name(&["MyPrinter", "local"]);
+    let of = |ip: [u8; 4]| {
+        Proposal::of(&Record {
+            name: name.clone(),
+            ttl: Ttl::HOST,
+            share: Share::Shared,
+            data: Data::A(ip.into()),
+        })
+    };
+    // The example of RFC 6762 §8.2.
+    assert!(of([169, 254, 200, 50]) > of([169, 254, 99, 200]));
 }

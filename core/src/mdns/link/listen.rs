@@ -3,61 +3,52 @@
 //!
 //! Never sends: it changes what is due.
 
-use super::{FOLLOW_UP, LinkState, MAX_FOLLOW_UPS, address, target};
-use crate::mdns::announce::MULTICAST_GAP;
-use crate::mdns::browse::Patience;
+use super::{Clash, LinkState, address, is_protected, target};
+use crate::mdns::browse::Purpose;
 use crate::mdns::cache::{Kept, Upkeep};
 use crate::mdns::name::Name;
 use crate::mdns::presence::{Sight, View};
 use crate::mdns::records::{Data, Record, Share, Ttl, Type};
 use crate::mdns::scope::{Scope, Turn};
-use std::collections::BTreeSet;
+use crate::mdns::service::Kind;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-/// Somebody says that our record ends soon: we say otherwise. RFC 6762 §6.6.
-const CORRECTION_MIN: Duration = Duration::from_millis(20);
-const CORRECTION_MAX: Duration = Duration::from_millis(120);
-
-/// What somebody says of a name of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claim {
-    /// Something else.
-    Conflict,
-    /// Nothing that matters.
-    None,
-    /// The same as we do.
-    Same,
+/// What a response brought.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Instances of which something is new.
+    fresh: BTreeSet<Name>,
+    /// What was said of an instance that is needed, and is now said not to be so.
+    denied: BTreeSet<(Name, Type)>,
 }
 
 impl LinkState {
-    /// Takes a response; returns our names that somebody else uses.
+    /// Takes a response of `source`; returns our names that somebody else uses.
     pub(in crate::mdns) fn handle_response(
         &mut self,
         turn: &mut Turn<'_>,
-        (from, own): (IpAddr, bool),
+        (own, source): (bool, IpAddr),
         records: &[Record],
-    ) -> Vec<Name> {
-        let mut conflicts = Vec::new();
-        for record in records {
-            if self.handle_own_name(turn, record) == Claim::Conflict && !own {
-                conflicts.push(record.name.clone());
-            }
-        }
-        let is_of_host = |record: &&Record| matches!(record.data, Data::A(_) | Data::Aaaa(_));
+    ) -> BTreeMap<Name, Clash> {
+        let clashes = self.handle_own_names(turn, own, records);
+        let is_of_host = |record: &&Record| matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Nsec(_));
         // Addresses last: which hosts matter is said by SRV, which may come after them.
         let (hosts, others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(is_of_host);
-        let mut fresh = BTreeSet::new();
+        let mut heard = Heard::default();
         for record in others.into_iter().chain(hosts) {
             if self.matters(turn.scope, record) {
-                self.keep(turn, (record, from), &mut fresh);
+                self.keep(turn, (record, source), &mut heard);
             }
         }
-        for instance in std::mem::take(&mut fresh) {
-            self.follow_up(turn, &instance);
+        for instance in heard.fresh {
+            self.follow_up(turn, &instance, source);
             self.changed.insert(instance);
         }
-        conflicts
+        for (name, kind) in heard.denied {
+            self.ask_anew(turn, &name, kind);
+        }
+        clashes
     }
 
     /// Asks for whatever is missing of an instance that somebody needs, and keeps the rest.
@@ -71,30 +62,31 @@ impl LinkState {
                 self.cache.keep_fresh(turn.now, &host, kind, turn.rng);
             }
         }
-        self.ask_for_missing(turn, instance, Patience::Endless);
+        self.ask_for_missing(turn, instance, Purpose::Wanted);
     }
 
     /// Asks for the rest of an instance that was announced in part.
-    pub(super) fn follow_up(&mut self, turn: &mut Turn<'_>, instance: &Name) {
+    fn follow_up(&mut self, turn: &mut Turn<'_>, instance: &Name, source: IpAddr) {
+        let purpose = Purpose::FollowUp(source);
         if turn.scope.resolving.contains_key(instance) {
             self.pursue(turn, instance);
-        } else if self.queries.len() < MAX_FOLLOW_UPS && !self.cache.is_full() {
-            // In a full cache the rest is missing because it had to make way.
-            self.ask_for_missing(turn, instance, FOLLOW_UP);
+        } else if self.queries.has_room(purpose) {
+            self.ask_for_missing(turn, instance, purpose);
         }
     }
 
-    fn ask_for_missing(&mut self, turn: &mut Turn<'_>, instance: &Name, patience: Patience) {
+    fn ask_for_missing(&mut self, turn: &mut Turn<'_>, instance: &Name, purpose: Purpose) {
         for kind in [Type::SRV, Type::TXT] {
             let is_known = self.cache.get(instance, kind).next().is_some();
-            self.settle_series(turn, instance, kind, patience, is_known);
+            let is_denied = self.denies(instance, kind);
+            self.settle_series(turn, (instance, kind), purpose, is_known || is_denied);
         }
         if let Some(host) = self.host_of(instance) {
             let kinds = [Type::A, Type::AAAA];
             let is_known = kinds.iter().any(|kind| self.cache.get(&host, *kind).next().is_some());
             for kind in kinds {
                 let is_denied = self.denies(&host, kind);
-                self.settle_series(turn, &host, kind, patience, is_known || is_denied);
+                self.settle_series(turn, (&host, kind), purpose, is_known || is_denied);
             }
         }
     }
@@ -102,15 +94,14 @@ impl LinkState {
     fn settle_series(
         &mut self,
         turn: &mut Turn<'_>,
-        name: &Name,
-        kind: Type,
-        patience: Patience,
+        (name, kind): (&Name, Type),
+        purpose: Purpose,
         known: bool,
     ) {
-        match (known, patience) {
-            (false, _) => self.queries.want(turn.now, name, kind, patience, turn.rng),
-            (true, Patience::Endless) => self.queries.on_answered(name, kind),
-            (true, Patience::Tries(_)) => self.queries.drop(name, kind),
+        match (known, purpose) {
+            (false, _) => self.queries.want(turn.now, name, kind, purpose, turn.rng),
+            (true, Purpose::Wanted) => self.queries.on_answered(name, kind),
+            (true, Purpose::Doubt | Purpose::FollowUp(_)) => self.queries.drop(name, kind),
         }
     }
 
@@ -122,34 +113,6 @@ impl LinkState {
         })
     }
 
-    /// What a response says of a name of ours.
-    fn handle_own_name(&mut self, turn: &mut Turn<'_>, record: &Record) -> Claim {
-        let kind = record.data.kind();
-        let mut claim = Claim::None;
-        for set in self.owned.sets.iter_mut().filter(|set| set.name == record.name && set.kind() == kind) {
-            if set.data.contains(&record.data) {
-                if record.ttl >= set.ttl() {
-                    set.drop_answer(turn.now);
-                } else if record.ttl.0 < set.ttl().0 / 2 {
-                    let delay = turn.rng.between(CORRECTION_MIN, CORRECTION_MAX);
-                    set.answer_in(turn.now, delay, MULTICAST_GAP);
-                }
-                return Claim::Same;
-            }
-            let is_ours_elsewhere = match &record.data {
-                Data::A(ip) => turn.scope.own_ips.contains(&IpAddr::V4(*ip)),
-                Data::Aaaa(ip) => turn.scope.own_ips.contains(&IpAddr::V6(*ip)),
-                // Another interface may have other types.
-                Data::Nsec(_) => true,
-                Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) => false,
-            };
-            if set.share == Share::Unique && record.ttl != Ttl::GOODBYE && !is_ours_elsewhere {
-                claim = Claim::Conflict;
-            }
-        }
-        claim
-    }
-
     /// Whether somebody here may want a record.
     fn matters(&self, scope: &Scope, record: &Record) -> bool {
         let name = &record.name;
@@ -157,16 +120,18 @@ impl LinkState {
             return false;
         }
         match &record.data {
-            Data::Ptr(instance) => {
-                scope.browses(name) && instance.is_child_of(name) && !scope.is_own_name(instance)
-            }
+            Data::Ptr(instance) => scope.seeks(name, instance) && !scope.is_own_name(instance),
             Data::Srv(srv) => {
                 scope.is_wanted_instance(name) && srv.port != 0 && !scope.is_own_name(&srv.target)
             }
             Data::Txt(_) => scope.is_wanted_instance(name),
-            Data::Nsec(_) => scope.is_wanted_instance(name) || self.is_host(name),
-            Data::A(ip) => self.is_host(name) && self.is_usable(IpAddr::V4(*ip)),
-            Data::Aaaa(ip) => self.is_host(name) && self.is_usable(IpAddr::V6(*ip)),
+            Data::Nsec(_) => {
+                let has = |kind| self.cache.get(name, kind).next().is_some();
+                scope.is_wanted_instance(name) || self.is_host(name) || has(Type::A) || has(Type::AAAA)
+            }
+            // Of any host: which service is there may be said later, and the addresses not again.
+            Data::A(ip) => self.is_usable(IpAddr::V4(*ip)),
+            Data::Aaaa(ip) => self.is_usable(IpAddr::V6(*ip)),
         }
     }
 
@@ -177,30 +142,31 @@ impl LinkState {
         !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || is_misplaced)
     }
 
-    fn keep(&mut self, turn: &mut Turn<'_>, (record, from): (&Record, IpAddr), fresh: &mut BTreeSet<Name>) {
-        let resolving = &turn.scope.resolving;
-        let is_protected = |name: &Name, data: &Data, at_host: &[Name]| match data {
-            Data::Ptr(instance) => resolving.contains_key(instance),
-            Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Srv(_) | Data::Txt(_) => {
-                resolving.contains_key(name) || at_host.iter().any(|name| resolving.contains_key(name))
-            }
-        };
-        let upkeep = match self.is_needed(turn.scope, &record.name, &record.data) {
+    fn keep(&mut self, turn: &mut Turn<'_>, (record, source): (&Record, IpAddr), heard: &mut Heard) {
+        let (name, kind) = (&record.name, record.data.kind());
+        let protect = is_protected(turn.scope);
+        let upkeep = match self.is_needed(turn.scope, name, &record.data) {
             true => Upkeep::Fresh,
             false => Upkeep::Lapse,
         };
-        let kept = self.cache.insert(turn.now, (record, upkeep, from), turn.rng, is_protected);
+        let kept = self.cache.insert(turn.now, (record, upkeep, source), turn.rng, protect);
         if let Some((name, data)) = self.cache.take_evicted() {
             self.handle_expired(turn, &name, &data);
         }
-        if record.share == Share::Unique && record.ttl != Ttl::GOODBYE {
-            self.cache.flush(turn.now, &record.name, record.data.kind());
+        let is_goodbye = record.ttl == Ttl::GOODBYE;
+        let is_unique = record.share == Share::Unique && !is_goodbye;
+        let is_superseded = is_unique && self.cache.flush(turn.now, name, kind);
+        let is_withdrawn = is_goodbye && kept == Kept::Known;
+        // Anybody can forge that, and it ends in a second: who is needed shall say where he is himself.
+        if (is_superseded || is_withdrawn)
+            && ![Type::TXT, Type::NSEC].contains(&kind)
+            && self.instances_of(name, &record.data).iter().any(|i| turn.scope.resolving.contains_key(i))
+        {
+            heard.denied.insert((name.clone(), kind));
         }
         match kept {
-            Kept::New => fresh.extend(self.instances_of(&record.name, &record.data)),
-            Kept::Known if record.share == Share::Unique && record.ttl != Ttl::GOODBYE => {
-                self.queries.on_confirmed(&record.name, record.data.kind());
-            }
+            Kept::New => heard.fresh.extend(self.instances_of(name, &record.data)),
+            Kept::Known if is_unique => self.queries.on_confirmed(name, kind),
             Kept::Known | Kept::No => {}
         }
     }
@@ -226,12 +192,16 @@ impl LinkState {
     }
 
     /// The instances that a record is about.
-    fn instances_of(&self, name: &Name, data: &Data) -> Vec<Name> {
+    pub(super) fn instances_of(&self, name: &Name, data: &Data) -> Vec<Name> {
         match data {
             Data::Ptr(instance) => vec![instance.clone()],
             Data::Srv(_) | Data::Txt(_) => vec![name.clone()],
             Data::A(_) | Data::Aaaa(_) => self.cache.instances_at(name).to_vec(),
-            Data::Nsec(_) => Vec::new(),
+            // Of a host, or of an instance.
+            Data::Nsec(_) => {
+                let itself = self.cache.get(name, Type::SRV).next().map(|_| name);
+                self.cache.instances_at(name).iter().chain(itself).cloned().collect()
+            }
         }
     }
 
@@ -248,28 +218,48 @@ impl LinkState {
         }
     }
 
-    pub(super) fn sight(&self, scope: &Scope, instance: &Name) -> Sight {
-        let is_pointed = scope.browsing.iter().any(|kind| self.cache.points(kind.name(), instance));
-        let is_resolved = scope.resolving.contains_key(instance);
+    /// What is seen of an instance, as each kind that is browsed or resolved and may have it.
+    pub(in crate::mdns) fn sights(&self, scope: &Scope, instance: &Name) -> Vec<(Kind, Sight)> {
+        let resolved = scope.resolving.get(instance).map(|(base, _)| base);
+        let unbrowsed = resolved.filter(|base| !scope.browses(base.name()));
+        let kinds = scope.kinds_of(instance).cloned().chain(unbrowsed.cloned().map(Kind::from));
+        let place = self.place_of(instance);
+        let sight = |kind: &Kind| {
+            let is_resolved = kind.is_whole() && resolved.is_some();
+            match (&place, is_resolved, self.cache.points(kind.name(), instance)) {
+                (_, false, false) | (Place::Nowhere, true, false) => Sight::Gone,
+                (Place::Nowhere, _, true) | (Place::Unreachable, ..) => Sight::Partial,
+                (Place::At(view), ..) => Sight::Whole(view.clone()),
+            }
+        };
+        kinds.map(|kind| (kind.clone(), sight(&kind))).collect()
+    }
+
+    fn place_of(&self, instance: &Name) -> Place {
         let srv = self.cache.newest(instance, Type::SRV).and_then(|data| match data {
             Data::Srv(srv) => Some(srv),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Txt(_) => None,
         });
-        let Some(srv) = srv else {
-            return if is_pointed { Sight::Partial } else { Sight::Gone };
-        };
-        if !is_pointed && !is_resolved {
-            return Sight::Gone;
-        }
+        let Some(srv) = srv else { return Place::Nowhere };
         let of = |kind| self.cache.get(&srv.target, kind);
         let addresses: Vec<IpAddr> = of(Type::A).chain(of(Type::AAAA)).filter_map(address).collect();
         if addresses.is_empty() {
-            return Sight::Partial;
+            return Place::Unreachable;
         }
         let txt = self.cache.newest(instance, Type::TXT).and_then(|data| match data {
             Data::Txt(txt) => Some(txt.clone()),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
         });
-        Sight::Whole(View { port: srv.port, addresses, txt })
+        Place::At(View { host: srv.target.clone(), port: srv.port, addresses, txt })
     }
+}
+
+/// Where the records of an instance say that it is.
+#[derive(Debug)]
+enum Place {
+    /// None says on what host.
+    Nowhere,
+    /// On a host without a known address.
+    Unreachable,
+    At(View),
 }

@@ -1,13 +1,15 @@
 //! How full the tables of a link are.
 
-use super::{LinkState, MAX_FOLLOW_UPS, MAX_KNOWN_ANSWERS};
+use super::{LinkState, MAX_KNOWN_ANSWERS};
+use crate::mdns::announce::MAX_OWN_RECORDS;
+use crate::mdns::browse::MAX_FOLLOW_UPS;
 use crate::mdns::cache::MAX_SET;
 use crate::mdns::guard::MAX_MESSAGE;
 use crate::mdns::scope::Scope;
 use crate::table::Table;
 
 /// Tables of a link.
-pub(in crate::mdns) const TABLES: usize = 16;
+pub(in crate::mdns) const TABLES: usize = 18;
 
 /// Series that one follow-up may bring beyond [`MAX_FOLLOW_UPS`]: it asks for SRV, TXT, A and AAAA.
 const OVER: usize = 3;
@@ -23,15 +25,16 @@ impl LinkState {
         let named = scope.browsing.len() + SERIES_A_NAME * scope.resolving.len();
         let series = MAX_FOLLOW_UPS + OVER + named;
         // A datagram each, at worst.
-        let outbox = 1 + series + MAX_KNOWN_ANSWERS;
+        let outbox = 1 + series + MAX_KNOWN_ANSWERS + MAX_OWN_RECORDS;
         let changed = self.cache.max().saturating_add(MAX_MESSAGE / MIN_RECORD);
-        let [records, names, hosts] = self.cache.tables();
+        let [records, names, hosts, sources] = self.cache.tables();
         let [sets, set, goodbyes, updates] = self.owned.tables();
         let [held, known] = self.held.tables();
         [
             records,
             names,
             hosts,
+            sources,
             Table::new("mdns: questions asked", self.queries.len(), series),
             self.queries.given_up(),
             self.others.table(),
@@ -39,6 +42,7 @@ impl LinkState {
             set,
             goodbyes,
             updates,
+            self.probes.table(),
             self.replies.table(),
             held,
             known,

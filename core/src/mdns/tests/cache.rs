@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::mdns::cache::{Cache, Due, Kept, Upkeep};
-use crate::mdns::records::{Data, Record, Share, Ttl};
-
-const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+use crate::mdns::records::{Data, Record, Share, Ttl, Type};
 
 fn host(n: u32) -> Name {
     Name::from_labels([format!("host-{n}").as_bytes(), b"local"]).unwrap()
@@ -13,6 +11,10 @@ fn host(n: u32) -> Name {
 fn address(n: u32, last: u8, ttl: u32) -> Record {
     let data = Data::A([10, 0, 0, last].into());
     Record { name: host(n), ttl: Ttl(ttl), share: Share::Unique, data }
+}
+
+fn ip(source: u32) -> IpAddr {
+    std::net::Ipv4Addr::from(0x0a00_0000 + source).into()
 }
 
 fn nothing(_: &Name, _: &Data, _: &[Name]) -> bool {
@@ -31,7 +33,12 @@ impl Bench {
     }
 
     fn insert(&mut self, at: Duration, record: &Record) -> Kept {
-        self.cache.insert(self.start + at, (record, Upkeep::Fresh, FROM), &mut self.rng, nothing)
+        self.insert_of(1, at, record)
+    }
+
+    /// What the source with this number says.
+    fn insert_of(&mut self, source: u32, at: Duration, record: &Record) -> Kept {
+        self.cache.insert(self.start + at, (record, Upkeep::Fresh, ip(source)), &mut self.rng, nothing)
     }
 
     fn has(&self, record: &Record) -> bool {
@@ -153,16 +160,61 @@ fn known_answers_are_those_with_half_of_their_time_left() {
 }
 
 #[test]
-fn a_full_cache_gives_up_what_ends_soonest() {
-    let mut bench = Bench::new(3);
-    bench.insert(secs(0), &address(1, 1, 100));
-    bench.insert(secs(0), &address(2, 1, 50));
-    bench.insert(secs(0), &address(3, 1, 70));
-    assert_eq!(bench.insert(secs(1), &address(4, 1, 10)), Kept::New);
-    assert_eq!(bench.cache.len(), 3);
-    assert!(!bench.has(&address(2, 1, 0)));
-    assert_eq!(bench.cache.take_evicted(), Some((host(2), address(2, 1, 0).data)));
+fn a_full_cache_gives_up_what_came_first_of_what_is_new() {
+    let mut bench = Bench::new(4);
+    for n in 1..=4 {
+        bench.insert_of(n, millis(n.into()), &address(n, 1, 100 - n));
+    }
+    assert_eq!(bench.insert_of(5, millis(10), &address(5, 1, 10)), Kept::New);
+    assert_eq!(bench.cache.len(), 4);
+    assert_eq!(bench.cache.take_evicted(), Some((host(1), address(1, 1, 0).data)));
     assert_eq!(bench.cache.take_evicted(), None);
+}
+
+#[test]
+fn a_flood_from_everywhere_gives_up_nothing_that_was_there_a_second_before_it() {
+    let mut bench = Bench::new(16);
+    for n in 1..=12 {
+        bench.insert_of(n, Duration::ZERO, &address(n, 1, 20));
+    }
+    for n in 100..1100 {
+        let at = secs(1) + millis(n.into());
+        assert_eq!(bench.insert_of(n, at, &address(n, 1, 4500)), Kept::New, "what is new always has room");
+    }
+    assert!((1..=12).all(|n| bench.has(&address(n, 1, 0))));
+    assert!((1096..1100).all(|n| bench.has(&address(n, 1, 0))), "and so have those that came last");
+}
+
+#[test]
+fn a_source_that_says_too_much_makes_room_for_itself_and_then_for_others() {
+    let mut bench = Bench::new(16);
+    for n in 1..=4 {
+        bench.insert_of(n, Duration::ZERO, &address(n, 1, 20));
+    }
+    for n in 100..1100 {
+        bench.insert_of(99, millis(n.into()), &address(n, 1, 4500));
+    }
+    assert!((1..=4).all(|n| bench.has(&address(n, 1, 0))), "it pushes out its own records alone");
+    for n in 5..=8 {
+        assert_eq!(bench.insert_of(n, millis(1200), &address(n, 1, 20)), Kept::New);
+    }
+    assert!((1..=8).all(|n| bench.has(&address(n, 1, 0))), "and they make way for everybody");
+    // It may fill a cache that nobody else wants.
+    assert_eq!((100..1100).filter(|n| bench.has(&address(*n, 1, 0))).count(), 8);
+}
+
+#[test]
+fn a_record_that_two_say_counts_for_the_first() {
+    let mut bench = Bench::new(8);
+    bench.insert_of(1, Duration::ZERO, &address(1, 1, 100));
+    for n in 2..=8 {
+        bench.insert_of(2, Duration::ZERO, &address(n, 1, 100));
+    }
+    bench.insert_of(2, millis(1), &address(1, 1, 100));
+    bench.insert_of(3, millis(2), &address(9, 1, 100));
+    assert!(bench.has(&address(1, 1, 0)) && !bench.has(&address(2, 1, 0)), "the second holds too much");
+    let sources = bench.cache.tables().into_iter().find(|table| table.name == "mdns: sources of records");
+    assert_eq!(sources.unwrap().len, 3);
 }
 
 #[test]
@@ -172,23 +224,91 @@ fn a_full_cache_never_gives_up_what_is_protected() {
     bench.insert(secs(0), &address(2, 1, 100));
     let protect = |name: &Name, _: &Data, _: &[Name]| *name == host(1);
     for n in 3..100 {
-        let now = bench.start + secs(1);
+        let now = bench.start + millis(n.into());
+        let said = address(n, 1, 4500);
         assert_eq!(
-            bench.cache.insert(now, (&address(n, 1, 4500), Upkeep::Fresh, FROM), &mut bench.rng, protect),
+            bench.cache.insert(now, (&said, Upkeep::Fresh, ip(n)), &mut bench.rng, protect),
             Kept::New
         );
         assert!(bench.has(&address(1, 1, 0)));
     }
     let all = |_: &Name, _: &Data, _: &[Name]| true;
-    assert_eq!(
-        bench.cache.insert(
-            bench.start + secs(1),
-            (&address(200, 1, 4500), Upkeep::Fresh, FROM),
-            &mut bench.rng,
-            all
-        ),
-        Kept::No
-    );
+    let now = bench.start + secs(1);
+    let said = address(200, 1, 4500);
+    assert_eq!(bench.cache.insert(now, (&said, Upkeep::Fresh, ip(1)), &mut bench.rng, all), Kept::No);
+}
+
+#[test]
+fn what_is_needed_finds_room_though_its_address_is_forged_on_a_flood() {
+    let mut bench = Bench::new(8);
+    for n in 1..100 {
+        bench.insert_of(1, millis(n.into()), &address(n, 1, 4500));
+    }
+    let protect = |name: &Name, _: &Data, _: &[Name]| *name == host(200);
+    let now = bench.start + secs(100);
+    let said = address(200, 1, 120);
+    assert_eq!(bench.cache.insert(now, (&said, Upkeep::Fresh, ip(1)), &mut bench.rng, protect), Kept::New);
+}
+
+fn foreign(bench: &mut Bench, at: Duration, known: &[Record], protect: bool) -> usize {
+    let (now, name) = (bench.start + at, host(1));
+    bench.cache.on_foreign(now, ip(77), (&name, Type::A), known, |_, _, _| protect).len()
+}
+
+#[test]
+fn what_two_foreign_questions_did_not_bring_ends_ten_seconds_after_the_second() {
+    let mut bench = Bench::new(9);
+    for (n, last) in [(1, 1), (1, 2), (2, 1)] {
+        bench.insert(Duration::ZERO, &address(n, last, 1000));
+    }
+    foreign(&mut bench, secs(5), &[address(1, 2, 1000)], false);
+    // One that is not yet a second later tells nothing: whoever answered the first is silent.
+    foreign(&mut bench, millis(5900), &[], false);
+    assert!(bench.run(secs(19)).is_empty());
+    foreign(&mut bench, secs(20), &[address(1, 2, 1000)], false);
+    let gone = Due::Expired(host(1), address(1, 1, 0).data);
+    assert_eq!(bench.run(secs(700)), [(secs(30), gone)], "what they know and other names stay");
+}
+
+#[test]
+fn an_answer_between_two_foreign_questions_or_after_them_ends_the_doubt() {
+    let mut bench = Bench::new(9);
+    let said = address(1, 1, 1000);
+    bench.insert(Duration::ZERO, &said);
+    foreign(&mut bench, secs(5), &[], false);
+    bench.insert(secs(6), &said);
+    foreign(&mut bench, secs(8), &[], false);
+    assert!(bench.run(secs(100)).is_empty());
+    foreign(&mut bench, secs(100), &[], false);
+    bench.insert(millis(100_500), &said);
+    assert!(bench.run(secs(900)).is_empty());
+}
+
+#[test]
+fn nobody_is_expected_to_answer_his_own_question() {
+    let mut bench = Bench::new(9);
+    let said = address(1, 1, 1000);
+    bench.insert_of(77, Duration::ZERO, &said);
+    for n in 1..6 {
+        foreign(&mut bench, secs(2 * n), &[], false);
+    }
+    // He has another address since.
+    bench.insert_of(78, secs(20), &said);
+    for n in 11..16 {
+        foreign(&mut bench, secs(2 * n), &[], false);
+        let (now, name) = (bench.start + secs(2 * n), host(1));
+        bench.cache.on_foreign(now, ip(78), (&name, Type::A), &[], |_, _, _| false);
+    }
+    assert!(bench.run(secs(700)).is_empty());
+}
+
+#[test]
+fn what_is_protected_is_named_and_stays_when_foreign_questions_bring_nothing() {
+    let mut bench = Bench::new(9);
+    bench.insert(Duration::ZERO, &address(1, 1, 1000));
+    let named: Vec<usize> = (1..=6).map(|n| foreign(&mut bench, secs(2 * n), &[], true)).collect();
+    assert_eq!(named, [0, 1, 0, 1, 0, 1]);
+    assert!(bench.run(secs(700)).is_empty());
 }
 
 #[test]
@@ -225,7 +345,7 @@ fn a_record_that_nobody_needs_is_due_at_its_end_alone_unless_it_becomes_needed()
     for needed_at in [None, Some(secs(10)), Some(secs(88)), Some(secs(99))] {
         let mut bench = Bench::new(9);
         let record = address(1, 1, 100);
-        bench.cache.insert(bench.start, (&record, Upkeep::Lapse, FROM), &mut bench.rng, nothing);
+        bench.cache.insert(bench.start, (&record, Upkeep::Lapse, ip(1)), &mut bench.rng, nothing);
         let mut all = bench.run(needed_at.unwrap_or_default());
         if let Some(at) = needed_at {
             bench.cache.keep_fresh(bench.start + at, &record.name, Type::A, &mut bench.rng);

@@ -41,8 +41,9 @@ fn what_is_found_has_port_addresses_and_txt() {
     lan.run_for(secs(1));
     let expected = Instance {
         interface: INTERFACE,
-        kind: kind(),
+        kind: kind().into(),
         name: label(b),
+        host: host_name(b),
         port: 4001,
         addresses: vec!["10.0.0.2:4001".parse().unwrap()],
         txt: txt("v"),
@@ -374,7 +375,7 @@ fn who_stops_browsing_hears_nothing_more() {
     let (a, b) = (lan.node(), lan.node());
     lan.run_for(secs(10));
     let now = lan.time();
-    lan.nodes[a].stop_browse(now, &kind());
+    lan.nodes[a].stop_browse(now, &kind().into());
     lan.nodes[b].withdraw_all(now);
     lan.sent.clear();
     lan.run_for(secs(10_000));

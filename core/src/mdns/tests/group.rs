@@ -139,7 +139,7 @@ fn somebody_who_just_came_and_repeats_his_question_does_not_put_ours_off() {
 #[test]
 fn what_wants_refreshing_within_a_second_of_the_question_is_not_asked_for_again() {
     let (mut rng, start, name) = (rng(1), base(), kind().name().clone());
-    let mut queries = Queries::new(Direct::Reach);
+    let mut queries = Queries::new(start, Direct::Reach);
     queries.refresh(start, &name, Type::PTR);
     assert_eq!(queries.take_due(start, &mut rng).len(), 1);
     queries.refresh(start + millis(999), &name, Type::PTR);

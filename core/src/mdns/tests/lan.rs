@@ -9,6 +9,9 @@ use std::net::Ipv4Addr;
 
 pub(super) const SOCKET: SocketId = SocketId(1);
 pub(super) const INTERFACE: u32 = 2;
+/// A second segment, where only those are that joined it.
+pub(super) const OTHER_SOCKET: SocketId = SocketId(2);
+pub(super) const OTHER_INTERFACE: u32 = 3;
 
 /// Whether each node is a machine of its own, or all share 127.0.0.1 and its port.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ enum Place {
 pub(super) struct Sent {
     pub(super) at: Duration,
     pub(super) by: usize,
+    /// Which segment it was sent on: all nodes have the same ids for their sockets.
+    pub(super) on: SocketId,
     pub(super) to: SocketAddr,
     pub(super) bytes: Vec<u8>,
 }
@@ -64,6 +69,10 @@ pub(super) struct Lan {
     pub(super) nodes: Vec<Mdns>,
     pub(super) events: Vec<Vec<(Duration, Event)>>,
     pub(super) sent: Vec<Sent>,
+    /// The nodes of the second segment.
+    others: BTreeSet<usize>,
+    /// Whether everything that is said on one segment is heard on the other as well.
+    pub(super) is_bridged: bool,
     /// Whether a datagram is lost on its way to a node.
     #[expect(clippy::type_complexity, reason = "it is named by its field")]
     pub(super) is_lost: Box<dyn FnMut(&Sent, usize) -> bool>,
@@ -86,6 +95,8 @@ impl Lan {
             nodes: Vec::new(),
             events: Vec::new(),
             sent: Vec::new(),
+            others: BTreeSet::new(),
+            is_bridged: false,
             is_lost: Box::new(|_, _| false),
         }
     }
@@ -125,8 +136,29 @@ impl Lan {
         let node = self.silent_node();
         let now = self.time();
         self.nodes[node].publish(now, ServiceId(0), service(node));
-        self.nodes[node].browse(now, kind());
+        self.nodes[node].browse(now, kind().into()).unwrap();
         node
+    }
+
+    /// An address on the second segment.
+    pub(super) fn other_ip(&self, node: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 1, 0, node as u8 + 1)
+    }
+
+    /// A node joins the second segment.
+    pub(super) fn join_other(&mut self, node: usize) {
+        let addresses = vec![InterfaceAddr { ip: self.other_ip(node).into(), prefix: 24 }];
+        let (socket, interface) = (OTHER_SOCKET, OTHER_INTERFACE);
+        let now = self.time();
+        self.others.insert(node);
+        self.nodes[node].handle_link_up(now, Link { socket, family: Family::V4, interface, addresses });
+    }
+
+    /// A stranger's datagram, to the group of the second segment.
+    pub(super) fn inject_other(&mut self, from: SocketAddr, bytes: &[u8]) {
+        for node in self.others.clone() {
+            self.deliver_on(OTHER_SOCKET, node, from, GROUP_V4.into(), bytes);
+        }
     }
 
     /// A stranger's datagram, to the group.
@@ -137,9 +169,13 @@ impl Lan {
     }
 
     pub(super) fn deliver(&mut self, node: usize, from: SocketAddr, to: IpAddr, bytes: &[u8]) {
+        self.deliver_on(SOCKET, node, from, to, bytes);
+    }
+
+    fn deliver_on(&mut self, socket: SocketId, node: usize, from: SocketAddr, to: IpAddr, bytes: &[u8]) {
         let rx = Received {
-            socket: SOCKET,
-            interface: Some(INTERFACE),
+            socket,
+            interface: Some(if socket == SOCKET { INTERFACE } else { OTHER_INTERFACE }),
             source: from,
             destination: Some(to),
             ecn: None,
@@ -186,7 +222,8 @@ impl Lan {
                 let mut bytes = Vec::new();
                 while let Some(transmit) = node.poll_transmit(now, &mut bytes) {
                     let bytes = std::mem::take(&mut bytes);
-                    out.push(Sent { at: self.now, by, to: transmit.destination, bytes });
+                    let (on, to) = (transmit.socket, transmit.destination);
+                    out.push(Sent { at: self.now, by, on, to, bytes });
                 }
                 while let Some(event) = node.poll_event() {
                     self.events[by].push((self.now, event));
@@ -203,16 +240,26 @@ impl Lan {
     }
 
     fn carry(&mut self, sent: &Sent) {
-        let from = SocketAddr::new(self.ip(sent.by).into(), PORT);
-        let hears = |lan: &Self, node: usize| sent.is_multicast() || sent.to.ip() == lan.ip(node);
-        let mut hearers: Vec<usize> = (0..self.nodes.len()).filter(|node| hears(self, *node)).collect();
+        let ip = if sent.on == SOCKET { self.ip(sent.by) } else { self.other_ip(sent.by) };
+        let from = SocketAddr::new(ip.into(), PORT);
+        let mut hearers: Vec<(SocketId, usize)> = Vec::new();
+        for (socket, nodes) in
+            [(SOCKET, (0..self.nodes.len()).collect()), (OTHER_SOCKET, self.others.clone())]
+        {
+            let is_there = socket == sent.on || (self.is_bridged && sent.is_multicast());
+            let hears = |lan: &Self, node: usize| {
+                let own = if socket == SOCKET { lan.ip(node) } else { lan.other_ip(node) };
+                is_there && (sent.is_multicast() || sent.to.ip() == own)
+            };
+            hearers.extend(nodes.into_iter().filter(|node| hears(self, *node)).map(|node| (socket, node)));
+        }
         if !sent.is_multicast() {
             // One socket alone gets a unicast to a shared port.
             hearers.truncate(1);
         }
-        for node in hearers {
+        for (socket, node) in hearers {
             if !(self.is_lost)(sent, node) {
-                self.deliver(node, from, sent.to.ip(), &sent.bytes);
+                self.deliver_on(socket, node, from, sent.to.ip(), &sent.bytes);
             }
         }
     }
@@ -229,7 +276,10 @@ impl Lan {
                     assert!(seen.insert(instance.name.clone(), instance.clone()).is_some(), "never found");
                 }
                 Event::Lost { instance, .. } => assert!(seen.remove(instance).is_some(), "never found"),
-                Event::Conflict(_) => {}
+                Event::Conflict(_)
+                | Event::Published { .. }
+                | Event::Renamed { .. }
+                | Event::Unnamed { .. } => {}
             }
         }
         seen.into_values().collect()
@@ -253,8 +303,24 @@ pub(super) fn txt(value: &str) -> Txt {
 }
 
 pub(super) fn service(node: usize) -> Service {
-    let (instance, host) = (label(node), label(node));
-    Service { kind: kind(), instance, host, port: 4000 + node as u16, txt: txt("v") }
+    Service {
+        kind: kind(),
+        subtypes: Vec::new(),
+        instance: label(node),
+        naming: Naming::Hashed,
+        host: label(node),
+        port: 4000 + node as u16,
+        txt: txt("v"),
+    }
+}
+
+/// A service whose name somebody else may want as well.
+pub(super) fn chosen(node: usize, name: &str) -> Service {
+    Service { instance: Label::new(name).unwrap(), naming: Naming::Chosen, ..service(node) }
+}
+
+pub(super) fn chosen_name(name: &str) -> Name {
+    kind().instance(&Label::new(name).unwrap())
 }
 
 pub(super) fn instance_name(node: usize) -> Name {

@@ -1,8 +1,8 @@
 //! The cache against a naive one: a list that is searched from end to end.
 //!
-//! Random records come in, with times from nothing to for ever, goodbyes and flushes, doubt and forgetting;
-//! time passes to the cache's own deadline, short of it or beyond. After every step both hold the same and
-//! answer alike. Where the cache draws lots, for when to refresh, the model knows from when until when;
+//! Random records of a few sources come in, with times from nothing to for ever, goodbyes and flushes, doubt,
+//! questions of others and forgetting; time passes to the cache's own deadline, short of it or beyond. After
+//! every step both hold the same and answer alike. Where the cache draws lots, for when to refresh, the model knows from when until when;
 //! where several records end at the same time, it lets the cache choose which one makes way.
 
 use super::*;
@@ -24,6 +24,13 @@ struct Held {
     ends: Instant,
     /// From when until when it is asked for again next.
     refresh: Option<(Instant, Instant)>,
+    /// When somebody asked for it last, and it was not said since.
+    asked: Option<Instant>,
+    /// Who said it first, and who last.
+    source: IpAddr,
+    said_by: IpAddr,
+    /// Its number and its time, while it is new.
+    arrival: Option<(u64, Instant)>,
 }
 
 impl Held {
@@ -54,6 +61,7 @@ impl Held {
 
 struct Model {
     held: Vec<Held>,
+    arrivals: u64,
     evicted: Option<(Name, Data)>,
     max: usize,
 }
@@ -77,7 +85,7 @@ impl Model {
         self.held.iter().filter(move |held| held.name == *name && held.data.kind() == kind)
     }
 
-    fn insert(&mut self, now: Instant, record: &Record, cache: &Cache) -> Kept {
+    fn insert(&mut self, now: Instant, record: &Record, source: IpAddr, cache: &Cache) -> Kept {
         let ttl = Duration::from_secs(u64::from(record.ttl.0.min(75 * 60)));
         let same = |held: &&mut Held| held.name == record.name && held.data == record.data;
         if let Some(held) = self.held.iter_mut().find(same) {
@@ -85,6 +93,7 @@ impl Model {
                 held.end_by(now + secs(1));
             } else {
                 (held.ttl, held.received, held.ends, held.refresh) = (ttl, now, now + ttl, None);
+                (held.asked, held.said_by) = (None, source);
                 held.plan(now);
             }
             return Kept::Known;
@@ -93,26 +102,108 @@ impl Model {
         if ttl.is_zero() || kind != Type::PTR && self.of(&record.name, kind).count() >= 16 {
             return Kept::No;
         }
-        if self.held.len() == self.max && !self.evict(cache) {
+        if self.held.len() == self.max && !self.make_room(now, record, source, cache) {
             return Kept::No;
         }
-        let (name, data) = (record.name.clone(), record.data.clone());
-        let mut held = Held { name, data, ttl, received: now, ends: now + ttl, refresh: None };
+        self.arrivals += 1;
+        let mut held = Held {
+            name: record.name.clone(),
+            data: record.data.clone(),
+            ttl,
+            received: now,
+            ends: now + ttl,
+            refresh: None,
+            asked: None,
+            source,
+            said_by: source,
+            arrival: Some((self.arrivals, now)),
+        };
         held.plan(now);
         self.held.push(held);
         Kept::New
     }
 
-    /// What ends soonest makes way, but nothing dear; `cache` did it already.
-    fn evict(&mut self, cache: &Cache) -> bool {
-        let free = |held: &&Held| !is_dear(&held.name, &self.instances_at(&held.name));
-        let Some(soonest) = self.held.iter().filter(free).map(|held| held.ends).min() else { return false };
-        let has = |held: &Held| cache.get(&held.name, held.data.kind()).any(|data| *data == held.data);
-        let chosen = |held: &Held| held.ends == soonest && free(&held) && !has(held);
-        let at = self.held.iter().position(chosen).expect("one of those that end soonest made way");
+    /// Something makes way, but nothing dear; `cache` did it already.
+    fn make_room(&mut self, now: Instant, record: &Record, source: IpAddr, cache: &Cache) -> bool {
+        let quarter = self.max.div_ceil(4);
+        while let Some(at) = self.oldest(None) {
+            let known = self.held.iter().filter(|held| held.arrival.is_none()).count();
+            let is_ripe = self.held[at].arrival.is_some_and(|(_, since)| now - since >= secs(1));
+            if known >= self.max - quarter || !is_ripe {
+                break;
+            }
+            self.held[at].arrival = None;
+        }
+        let of = |source: IpAddr| self.held.iter().filter(|held| held.source == source).count();
+        let dear = is_dear(&record.name, &self.instances_at(&record.name));
+        let at = if !dear && of(source) >= quarter {
+            self.oldest_free(Some(source))
+        } else {
+            let most = self.held.iter().map(|held| (of(held.source), held.source)).max();
+            let greediest = most.filter(|(held, _)| *held > quarter).map(|(_, source)| source);
+            let of_greediest = greediest.and_then(|source| self.oldest_free(Some(source)));
+            of_greediest.or_else(|| self.oldest_free(None)).or_else(|| self.soonest(cache))
+        };
+        let Some(at) = at else { return false };
         let held = self.held.remove(at);
         self.evicted = Some((held.name, held.data));
         true
+    }
+
+    /// What came first of what is new, of one source or of all.
+    fn oldest(&self, of: Option<IpAddr>) -> Option<usize> {
+        let new = self.held.iter().enumerate().filter(|(_, held)| of.is_none_or(|of| held.source == of));
+        new.filter_map(|(at, held)| Some((held.arrival?, at))).min().map(|(_, at)| at)
+    }
+
+    /// The same, but nothing dear: that is known from then on.
+    fn oldest_free(&mut self, of: Option<IpAddr>) -> Option<usize> {
+        while let Some(at) = self.oldest(of) {
+            if !is_dear(&self.held[at].name, &self.instances_at(&self.held[at].name)) {
+                return Some(at);
+            }
+            self.held[at].arrival = None;
+        }
+        None
+    }
+
+    /// What ends soonest.
+    fn soonest(&self, cache: &Cache) -> Option<usize> {
+        let free = |held: &&Held| !is_dear(&held.name, &self.instances_at(&held.name));
+        let soonest = self.held.iter().filter(free).map(|held| held.ends).min()?;
+        let has = |held: &Held| cache.get(&held.name, held.data.kind()).any(|data| *data == held.data);
+        let chosen = |held: &Held| held.ends == soonest && free(&held) && !has(held);
+        Some(self.held.iter().position(chosen).expect("one of those that end soonest made way"))
+    }
+
+    /// Somebody asks, and does not know what is not `known`. What is dear and was asked for in vain is named.
+    fn on_foreign(
+        &mut self,
+        now: Instant,
+        asker: IpAddr,
+        (name, kind): (&Name, Type),
+        known: &[Record],
+    ) -> Vec<Data> {
+        let mut disputed = Vec::new();
+        for at in 0..self.held.len() {
+            let dear = is_dear(name, &self.instances_at(name));
+            let held = &mut self.held[at];
+            let is_known = known.iter().any(|known| known.name == held.name && known.data == held.data);
+            let is_known = is_known || held.source == asker || held.said_by == asker;
+            let is_asked = held.name == *name && held.data.kind() == kind && !is_known;
+            if !is_asked || now - held.asked.unwrap_or(held.received) < secs(1) {
+                continue;
+            }
+            match held.asked.replace(now) {
+                None => {}
+                Some(_) if dear => {
+                    disputed.push(held.data.clone());
+                    held.asked = None;
+                }
+                Some(_) => held.end_by(now + secs(10)),
+            }
+        }
+        disputed
     }
 
     /// Holds what the cache says that time brought against the list.
@@ -149,7 +240,7 @@ impl Run {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut rng = Rng::child(&crate::rng::Seed::new(bytes), "model");
         let max = 1 + rng.below(24) as usize;
-        let model = Model { held: Vec::new(), evicted: None, max };
+        let model = Model { held: Vec::new(), arrivals: 0, evicted: None, max };
         Self { rng, now: base(), cache: Cache::new(max), model }
     }
 
@@ -169,25 +260,27 @@ impl Run {
 
     fn step(&mut self) {
         let (now, record) = (self.now, self.record());
-        match self.rng.below(20) {
+        let source = IpAddr::from([10, 0, 0, self.rng.below(5) as u8]);
+        let protect = |name: &Name, _: &Data, at: &[Name]| is_dear(name, at);
+        match self.rng.below(22) {
             0..=9 => {
-                let protect = |name: &Name, _: &Data, at: &[Name]| is_dear(name, at);
-                let kept = self.cache.insert(
-                    now,
-                    (&record, Upkeep::Fresh, IpAddr::from([10, 0, 0, 1])),
-                    &mut self.rng,
-                    protect,
-                );
-                assert_eq!(self.model.insert(now, &record, &self.cache), kept, "{record:?}");
+                let kept = self.cache.insert(now, (&record, Upkeep::Fresh, source), &mut self.rng, protect);
+                assert_eq!(self.model.insert(now, &record, source, &self.cache), kept, "{record:?}");
                 assert_eq!(self.cache.take_evicted(), self.model.evicted.take(), "what made way is told");
             }
             10 | 11 => {
                 let kind = record.data.kind();
-                self.cache.flush(now, &record.name, kind);
+                let told = self.cache.flush(now, &record.name, kind);
                 let old = |held: &&mut Held| {
                     held.name == record.name && held.data.kind() == kind && now - held.received > secs(1)
                 };
-                self.model.held.iter_mut().filter(old).for_each(|held| held.end_by(now + secs(1)));
+                let sooner = |held: &mut Held| {
+                    let before = held.ends;
+                    held.end_by(now + secs(1));
+                    held.ends < before
+                };
+                let ended = self.model.held.iter_mut().filter(old).map(sooner).filter(|sooner| *sooner);
+                assert_eq!(told, ended.count() > 0);
             }
             12 => {
                 let told = self.cache.doubt(now, |name, _| *name == record.name);
@@ -199,6 +292,14 @@ impl Run {
             13 if self.rng.below(4) == 0 => {
                 self.cache.forget(|name, _| *name == record.name);
                 self.model.held.retain(|held| held.name != record.name);
+            }
+            20 | 21 => {
+                let known: Vec<Record> = (0..self.rng.below(4)).map(|_| self.record()).collect();
+                let (name, kind) = (&record.name, record.data.kind());
+                let told = self.cache.on_foreign(now, source, (name, kind), &known, protect);
+                let expected = self.model.on_foreign(now, source, (name, kind), &known);
+                assert_eq!(told.len(), expected.len());
+                assert!(told.iter().all(|(of, data)| of == name && expected.contains(data)));
             }
             14..=16 => self.now = self.cache.next_at().unwrap_or(now).max(now),
             17 => self.now += secs(self.rng.below(5000)),

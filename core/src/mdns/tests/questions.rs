@@ -30,7 +30,7 @@ fn asked(lan: &Lan, node: usize) -> Vec<(Duration, Question)> {
 fn browser(lan: &mut Lan) -> usize {
     let node = lan.silent_node();
     let now = lan.time();
-    lan.nodes[node].browse(now, kind());
+    lan.nodes[node].browse(now, kind().into()).unwrap();
     node
 }
 

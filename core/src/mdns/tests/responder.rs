@@ -113,6 +113,26 @@ fn a_type_that_a_name_of_ours_lacks_is_denied() {
 }
 
 #[test]
+fn a_denial_has_the_name_itself_as_the_next_one_window_0_and_no_bit_of_its_own() {
+    let mut lan = settled();
+    for (name, lacking, bitmap) in [
+        // A alone; TXT and SRV.
+        (host_name(0), Type::AAAA, &[0x40][..]),
+        (instance_name(0), Type::A, &[0, 0, 0x80, 0, 0x40][..]),
+    ] {
+        let answers = answers(&mut lan, &[ask(name, lacking, Want::Multicast)], &[]);
+        let bytes = &answers[0].1.bytes;
+        // A pointer to the name of the record, which is the first in the message.
+        let next_name = [0xc0, 12];
+        let data = [&next_name[..], &[0, bitmap.len() as u8], bitmap].concat();
+        // NSEC, IN with the flush bit, 120 s as a record of that type would have.
+        let fixed = [0, 47, 0x80, 1, 0, 0, 0, 120, 0, data.len() as u8];
+        let expected = [&fixed[..], &data].concat();
+        assert!(bytes.windows(expected.len()).any(|window| window == expected), "{bytes:02x?}");
+    }
+}
+
+#[test]
 fn a_known_answer_is_not_given_unless_less_than_half_its_time_is_left() {
     let mut lan = settled();
     let with_ttl = |ttl| Record { ttl: Ttl(ttl), ..ptr(0) };
@@ -274,7 +294,7 @@ fn other_data_at_a_name_of_ours_is_a_conflict_reported_once_a_minute() {
         lan.run_for(millis(100));
     }
     let conflicts: Vec<_> = lan.events[0].iter().map(|(_, event)| event.clone()).collect();
-    assert_eq!(conflicts, [Event::Conflict(instance_name(0))]);
+    assert_eq!(conflicts, [Event::Conflict(ServiceId(0))]);
     lan.run_for(secs(60));
     lan.inject(stranger(), &bytes);
     lan.run_for(secs(1));

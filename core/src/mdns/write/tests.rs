@@ -215,3 +215,51 @@ proptest! {
         prop_assert_eq!(octets(&again), octets(&records));
     }
 }
+
+fn claim(label: &str, records: impl IntoIterator<Item = Data>) -> (Question, Vec<Record>) {
+    let of = name(&[label, "_x", "_udp", "local"]);
+    let proposed = records.into_iter().map(|data| record(of.clone(), data)).collect();
+    (Question { name: of, kind: Type::ANY, want: Want::Unicast }, proposed)
+}
+
+#[test]
+fn a_probe_has_all_that_it_proposes_in_one_datagram() {
+    let long = Txt::encode([("k", crate::wire::txt::Value::Octets(&[b'x'; 250]))].repeat(10)).unwrap();
+    let target = name(&["host", "local"]);
+    let claims: Vec<_> = (0..40)
+        .map(|n| claim(&format!("{n:050}"), [srv(target.clone()), Data::Txt(Txt::default())]))
+        .collect();
+    let lone = claim("lone", [Data::Txt(long), srv(target)]);
+    let all = [&claims[..20], std::slice::from_ref(&lone), &claims[20..]].concat();
+    let mut seen = Vec::new();
+    for datagram in probe(Family::V6, &all) {
+        let Message::Query(query) = read(&datagram) else { panic!("no query") };
+        assert!(query.questions.len() == 1 || datagram.len() <= BUDGET_V6);
+        for question in query.questions {
+            let proposed = query.proposed.iter().filter(|record| record.name == question.name);
+            seen.push((question.clone(), proposed.cloned().collect::<Vec<_>>()));
+        }
+    }
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn of_a_unique_set_additional_records_are_all_sent_or_none() {
+    let address = |n: u16| Record {
+        share: Share::Unique,
+        ..record(name(&["host", "local"]), Data::A([10, 0, n as u8, (n >> 8) as u8].into()))
+    };
+    let addresses: Vec<Record> = (0..40).map(address).collect();
+    let small = record(name(&["i", "_x", "_udp", "local"]), Data::Txt(Txt::default()));
+    let count = |answers: u16| {
+        let datagrams = response(
+            Family::V4,
+            &pointers(answers),
+            &[&addresses[..], std::slice::from_ref(&small)].concat(),
+        );
+        let Message::Response(records) = read(&datagrams[0]) else { panic!("no response") };
+        assert!(datagrams.len() == 1 && records.contains(&small));
+        records.iter().filter(|record| matches!(record.data, Data::A(_))).count()
+    };
+    assert_eq!((count(1), count(16)), (40, 0));
+}

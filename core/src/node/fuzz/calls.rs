@@ -319,8 +319,10 @@ impl World {
                 driven.node.peers().add_address(now, peer, to);
             }
             _ => {
-                if script.octet() == 0xff {
-                    driven.node.shutdown(now);
+                match script.octet() {
+                    0xff => driven.shutdown(now),
+                    0x80..=0xbf => driven.dealings.step(&mut driven.node, now, script),
+                    _ => {}
                 }
                 let peers = driven.node.peers();
                 let known = peers.discovered().len() + peers.paired().len() + peers.connected().len();
@@ -409,7 +411,7 @@ impl World {
         }
         self.sleep(Duration::from_secs(20), true);
         for node in &mut self.nodes {
-            node.node.shutdown(Now { mono: self.now, wall: UnixTime::default() });
+            node.shutdown(Now { mono: self.now, wall: UnixTime::default() });
         }
         self.sleep(Duration::from_secs(10), true);
         for node in &mut self.nodes {
@@ -468,5 +470,6 @@ mod tests {
         assert!(any(|r| r.discovered) && any(|r| r.connected), "no node saw the other");
         assert!(any(|r| r.paired) && any(|r| r.unpaired), "no pairing began and ended");
         assert!(any(|r| r.opened) && any(|r| r.read), "no stream carried a byte");
+        assert!(any(|r| r.found), "no service was found");
     }
 }

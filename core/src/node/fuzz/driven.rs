@@ -1,5 +1,6 @@
 //! One node with the world around it: its sockets, its store, and an application that answers as it is told.
 
+use super::dealings::Dealings;
 use crate::ask::{Answer as To, Ask, PairingReply};
 use crate::code::Code;
 use crate::config::Config;
@@ -50,6 +51,8 @@ pub(super) struct Sent {
 pub(crate) struct Reached {
     /// A peer was found on the LAN.
     pub(crate) discovered: bool,
+    /// A search found a service.
+    pub(crate) found: bool,
     /// A paired peer was connected.
     pub(crate) connected: bool,
     /// A pairing was concluded.
@@ -76,6 +79,7 @@ pub(super) struct Driven {
     pub(super) conns: Vec<ConnId>,
     pub(super) streams: Vec<(ConnId, StreamId)>,
     pub(super) code: Option<Code>,
+    pub(super) dealings: Dealings,
     pub(super) reached: Reached,
     /// When it wants to be woken.
     pub(super) wake_at: Option<Instant>,
@@ -125,6 +129,7 @@ impl Driven {
             conns: Vec::new(),
             streams: Vec::new(),
             code: None,
+            dealings: Dealings::default(),
             reached: Reached::default(),
             wake_at: None,
             number,
@@ -149,11 +154,19 @@ impl Driven {
                 Output::Yield => {}
                 Output::Wait(deadline) => {
                     self.wake_at = deadline.map(|deadline| deadline.at);
+                    self.dealings.check(&mut self.node);
+                    self.reached.found |= self.dealings.found;
                     return;
                 }
             }
         }
         panic!("a node never waits");
+    }
+
+    /// Ends the node, and all that it publishes and looks for.
+    pub(super) fn shutdown(&mut self, now: Now) {
+        self.node.shutdown(now);
+        self.dealings.forget();
     }
 
     /// Wakes the node, if it wants to be woken by now.
@@ -268,7 +281,7 @@ impl Driven {
             }
             Event::PeerUnpaired(..) => self.reached.unpaired = true,
             Event::StrangerRefused(..) => self.reached.refused = true,
-            _ => {}
+            event => self.dealings.hear(event),
         }
     }
 

@@ -158,8 +158,7 @@ fn every_table_is_listed_by_name() {
 }
 
 const LISTED: &str = "
-    mdns: conflicts of own names
-    mdns: conflicts to tell
+    mdns: conflicts lately
     mdns: datagrams to send
     mdns: echoes awaited
     mdns: goodbyes to say
@@ -174,7 +173,11 @@ const LISTED: &str = "
     mdns: links
     mdns: links that came up lately
     mdns: links that see an instance
+    mdns: names probed for
+    mdns: names where we are listed
+    mdns: own hosts
     mdns: own names
+    mdns: own names to probe for
     mdns: own records of a set
     mdns: own sets of records
     mdns: questions asked
@@ -183,6 +186,7 @@ const LISTED: &str = "
     mdns: records cached
     mdns: replies that wait
     mdns: services
+    mdns: sources of records
     mdns: truncated queries held
     mdns: ways to find a record
     node: addresses of an interface
@@ -190,6 +194,9 @@ const LISTED: &str = "
     node: interfaces
     node: keys dialled to pair with
     node: outputs
+    node: services found
+    node: services looked for
+    node: services published
     node: sockets
     node: sockets to open or close
     pairing: callers that wait for a record
