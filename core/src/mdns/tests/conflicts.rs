@@ -237,6 +237,8 @@ fn two_links_that_are_one_network_never_cost_a_name() {
     lan.sent.clear();
     lan.run_for(secs(20));
     assert_eq!(told(&lan)[1..], [Event::Conflict(OWN)]);
+    // Each link probes for its own addresses, and gives way to nobody, least of all to the other one.
+    assert_eq!(probes(&lan, &host_name(0)).len(), 6);
     assert!(says(&lan, &host_name(0)) && says(&lan, &instance_name(0)) && says(&lan, &chosen_name("Office")));
     lan.sent.clear();
     lan.run_for(secs(4000));

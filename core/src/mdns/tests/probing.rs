@@ -338,14 +338,30 @@ fn a_probe_is_answered_by_multicast_again_after_250_ms_and_not_before() {
     let mut lan = claiming();
     lan.run_for(secs(2000));
     lan.sent.clear();
+    // One that does not ask for a unicast answer, as RFC 6762 §8.1 allows.
+    let name = chosen_name("Office");
+    let question = Question { name: name.clone(), kind: Type::ANY, want: Want::Multicast };
+    let datagram = write::probe(Family::V4, &[(question, vec![unique("Office", other_srv(9))])]).remove(0);
     for _ in 0..30 {
-        lan.inject(stranger(), &probe("Office", &[other_srv(9)]));
+        lan.inject(stranger(), &datagram);
         lan.run_for(millis(50));
     }
-    let times: Vec<_> = lan.sent.iter().filter(|sent| sent.is_multicast()).map(|sent| sent.at).collect();
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= millis(250)), "{times:?}");
-    let direct = lan.sent.iter().filter(|sent| sent.to == stranger()).count();
-    assert_eq!(direct, 30, "each prober is told directly");
+    let times: Vec<_> = lan.sent.iter().map(|sent| sent.at).collect();
+    assert!(times.len() == 6 && times.windows(2).all(|pair| pair[1] - pair[0] == millis(250)), "{times:?}");
+}
+
+#[test]
+fn everyone_who_probes_for_our_name_is_told_at_once_and_directly() {
+    let mut lan = claiming();
+    lan.run_for(secs(100));
+    lan.sent.clear();
+    for n in 0..30 {
+        let from = SocketAddr::new([10, 0, 0, 100 + n].into(), PORT);
+        lan.inject(from, &probe("Office", &[other_srv(9)]));
+        lan.run_for(Duration::ZERO);
+        assert!(lan.sent.iter().any(|sent| sent.to == from));
+        lan.run_for(millis(10));
+    }
 }
 
 #[test]
