@@ -7,9 +7,11 @@ mod advertise;
 pub(crate) mod fuzz;
 mod route;
 mod sockets;
+mod stats;
 mod tables;
 mod views;
 
+pub use stats::Stats;
 pub use views::{Hosting, PairingMut, PeersMut, Target};
 
 use crate::ask::Answer;

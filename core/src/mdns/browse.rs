@@ -317,13 +317,18 @@ impl Queries {
     /// well. RFC 6762 §7.3.
     ///
     /// Our first question of a series is always asked: whoever asks does not answer himself.
-    pub(super) fn on_foreign(&mut self, now: Instant, name: &Name, kind: Type) {
+    ///
+    /// Whether a question that we were about to ask is left out for it.
+    pub(super) fn on_foreign(&mut self, now: Instant, name: &Name, kind: Type) -> bool {
         if let Some(series) = self.series.get_mut(&(name.clone(), kind))
             && !matches!(series.next, Next::First { .. })
             && series.asked.is_none_or(|asked| now >= asked + FOREIGN_AFTER)
         {
+            let is_near = series.due().is_some_and(|due| due <= now + GAP_MIN);
             series.on_asked(now);
+            return is_near;
         }
+        false
     }
 
     /// The questions that are due.

@@ -8,10 +8,11 @@ use super::browse::{Direct, Purpose, Queries};
 use super::cache::{Cache, Due};
 use super::name::Name;
 use super::parse::Query;
-use super::records::{Data, Question, Record, Share, Type, Want};
+use super::records::{Data, Question, Record, Share, Ttl, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
 use super::service::{Kind, ServiceType};
+use super::stats::MdnsStats;
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
@@ -165,7 +166,8 @@ impl LinkState {
     ) {
         for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
             if self.knows_all(turn.now, question, &query.known) {
-                self.queries.on_foreign(turn.now, &question.name, question.kind);
+                let left_out = self.queries.on_foreign(turn.now, &question.name, question.kind);
+                turn.stats.questions_suppressed += u64::from(left_out);
             }
             // Of a truncated query the known answers are yet to come.
             if asker.hears_multicasts() && self.link.reaches(from.ip()) && !query.truncated {
@@ -175,7 +177,9 @@ impl LinkState {
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
-            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::No), turn.rng);
+            let by = (from, asker, Waited::No);
+            let known = self.replies.on_query(turn.now, &mut self.owned, &query, by, turn.rng);
+            turn.stats.answers_suppressed += known;
         }
     }
 
@@ -206,19 +210,27 @@ impl LinkState {
             }
         }
         while let Some((from, asker, query)) = self.held.take_due(turn.now) {
-            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::Yes), turn.rng);
+            let by = (from, asker, Waited::Yes);
+            let known = self.replies.on_query(turn.now, &mut self.owned, &query, by, turn.rng);
+            turn.stats.answers_suppressed += known;
         }
     }
 
-    pub(super) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
+    pub(super) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        stats: &mut MdnsStats,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
         let source = self.link.source()?;
         if self.outbox.is_empty() {
-            self.fill_outbox(now);
+            self.fill_outbox(now, stats);
         }
         let (destination, datagram) = self.outbox.pop_front()?;
         if destination == self.link.group() {
             self.echoes.on_sent(now, &datagram);
         }
+        stats.on_sent(&datagram);
         buf.extend_from_slice(&datagram);
         let socket = self.link.socket;
         Some(Transmit { socket, destination, source: Some(source), ecn: None, segment_size: None })
@@ -288,9 +300,12 @@ impl LinkState {
     }
 
     /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, questions.
-    fn fill_outbox(&mut self, now: Instant) {
+    fn fill_outbox(&mut self, now: Instant, stats: &mut MdnsStats) {
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
+            stats.announcements += message.announced;
+            let goodbyes = message.answers.iter().filter(|record| record.ttl == Ttl::GOODBYE);
+            stats.goodbyes += goodbyes.count() as u64;
             let datagrams = write::response(family, &message.answers, &message.additional);
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else if let Some(reply) = self.replies.take_due(now) {

@@ -55,7 +55,7 @@ impl Mdns {
             return Err(Dropped::Echo);
         }
         let message = parse::parse(&head, &self.safe).ok_or(Dropped::Unparsed)?;
-        let mut turn = Turn { now, scope, rng: &mut self.rng };
+        let mut turn = Turn { now, scope, rng: &mut self.rng, stats: &mut self.stats };
         match message {
             Message::Query(query) => {
                 let by = if is_multicast { records::Want::Multicast } else { records::Want::Unicast };
@@ -68,6 +68,7 @@ impl Mdns {
             }
             Message::Response(records) => {
                 for name in link.handle_response(&mut turn, (is_own, from.ip()), &records) {
+                    self.stats.conflicts += 1;
                     self.handle_conflict(now, name);
                 }
             }

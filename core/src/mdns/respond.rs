@@ -90,7 +90,8 @@ impl Replies {
         Table::new("mdns: replies that wait", self.0.len(), MAX_REPLIES)
     }
 
-    /// Answers every question of a query: by multicast through `owned`, or by a reply.
+    /// Answers every question of a query: by multicast through `owned`, or by a reply. Returns how many sets of
+    /// records are left out since the asker knows them.
     pub(super) fn on_query(
         &mut self,
         now: Instant,
@@ -98,7 +99,7 @@ impl Replies {
         query: &Query,
         (from, asker, waited): (SocketAddr, Asker, Waited),
         rng: &mut Rng,
-    ) {
+    ) -> u64 {
         let shared_delay = match waited {
             Waited::No => rng.between(SHARED_DELAY_MIN, SHARED_DELAY_MAX),
             Waited::Yes => Duration::ZERO,
@@ -106,10 +107,12 @@ impl Replies {
         let is_probe = !query.proposed.is_empty();
         let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
         let mut direct: Vec<usize> = Vec::new();
+        let mut left_out = 0;
         for question in &query.questions {
             for at in matching(owned, question) {
                 let set = &mut owned.sets[at];
                 if is_known(set, &query.known) {
+                    left_out += 1;
                     continue;
                 }
                 let wants_direct = match asker {
@@ -136,6 +139,7 @@ impl Replies {
             let due = if shared { now + shared_delay } else { now };
             self.0.push(reply(owned, query, asker, from, &direct, due));
         }
+        left_out
     }
 }
 

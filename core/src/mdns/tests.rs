@@ -18,6 +18,7 @@ mod lan;
 mod model;
 mod querier;
 mod responder;
+mod stats;
 
 pub(super) use crate::testing::base;
 
