@@ -42,6 +42,16 @@ pub(super) const MAX_FOLLOW_UPS: usize = 256;
 /// Of those, so many on the word of one source. One announcement of an instance brings four at most.
 const MAX_FOLLOW_UPS_A_SOURCE: usize = 64;
 
+/// And so many, all sources together, where the cache is full: then the rest may be missing since it had to make way.
+const MAX_FOLLOW_UPS_WHEN_FULL: usize = 32;
+
+/// Whether what is asked for would have to push something else out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cached {
+    Full,
+    Loosely,
+}
+
 /// Why something is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -174,15 +184,19 @@ impl Queries {
         }
     }
 
-    /// Whether there is room for a series that nobody here waits for.
-    pub(super) fn has_room(&self, purpose: Purpose) -> bool {
+    /// Whether there is room for a series about what is in doubt.
+    pub(super) fn may_doubt(&self) -> bool {
         self.passing < MAX_FOLLOW_UPS
-            && match purpose {
-                Purpose::Doubt | Purpose::Wanted => true,
-                Purpose::FollowUp(source) => {
-                    self.sources.get(&source).is_none_or(|asked| *asked < MAX_FOLLOW_UPS_A_SOURCE)
-                }
-            }
+    }
+
+    /// Whether there is room for a series about what `source` announced in part.
+    pub(super) fn may_follow_up(&self, source: IpAddr, cached: Cached) -> bool {
+        let max = match cached {
+            Cached::Full => MAX_FOLLOW_UPS_WHEN_FULL,
+            Cached::Loosely => MAX_FOLLOW_UPS,
+        };
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        self.passing < max && of_source < MAX_FOLLOW_UPS_A_SOURCE
     }
 
     /// Asks until answered; goes on as before if it is asked already.

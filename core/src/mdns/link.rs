@@ -152,7 +152,7 @@ impl LinkState {
     }
 
     fn ask_anew(&mut self, turn: &mut Turn<'_>, name: &Name, kind: Type) {
-        if self.queries.is_asking(name, kind) || self.queries.has_room(Purpose::Doubt) {
+        if self.queries.is_asking(name, kind) || self.queries.may_doubt() {
             self.queries.ask_anew(turn.now, name, kind, turn.rng);
         }
     }

@@ -5,7 +5,7 @@
 
 use super::{LinkState, address, is_protected, target};
 use crate::mdns::announce::MULTICAST_GAP;
-use crate::mdns::browse::Purpose;
+use crate::mdns::browse::{Cached, Purpose};
 use crate::mdns::cache::Kept;
 use crate::mdns::name::Name;
 use crate::mdns::presence::{Sight, View};
@@ -80,11 +80,11 @@ impl LinkState {
 
     /// Asks for the rest of an instance that was announced in part.
     fn follow_up(&mut self, turn: &mut Turn<'_>, instance: &Name, source: IpAddr) {
-        let purpose = Purpose::FollowUp(source);
+        let cached = if self.cache.is_full() { Cached::Full } else { Cached::Loosely };
         if turn.scope.resolving.contains_key(instance) {
             self.pursue(turn, instance);
-        } else if self.queries.has_room(purpose) {
-            self.ask_for_missing(turn, instance, purpose);
+        } else if self.queries.may_follow_up(source, cached) {
+            self.ask_for_missing(turn, instance, Purpose::FollowUp(source));
         }
     }
 
