@@ -39,11 +39,11 @@ const TRIES: u8 = 3;
 /// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
 /// until they are announced again.
 pub(super) const MAX_FOLLOW_UPS: usize = 256;
-/// Of those, so many on the word of one source. One announcement of an instance brings four at most.
-const MAX_FOLLOW_UPS_A_SOURCE: usize = 64;
-
-/// And so many, all sources together, where the cache is full: then the rest may be missing since it had to make way.
+/// The same where the cache is full: then the rest may be missing since it had to make way.
 const MAX_FOLLOW_UPS_WHEN_FULL: usize = 32;
+/// Of those, this part on the word of one source, as a divisor. One instance that is announced in part brings
+/// four at most.
+const SHARE_OF_A_SOURCE: usize = 4;
 
 /// Whether what is asked for would have to push something else out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Queries {
             Cached::Loosely => MAX_FOLLOW_UPS,
         };
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
-        self.passing < max && of_source < MAX_FOLLOW_UPS_A_SOURCE
+        self.passing < max && of_source < max / SHARE_OF_A_SOURCE
     }
 
     /// Asks until answered; goes on as before if it is asked already.
