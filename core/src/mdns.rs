@@ -25,6 +25,7 @@ pub(crate) use self::service::{
     Bounds, Dropped, Event, Instance, Kind, Limits, MAX_BROWSES, MAX_SERVICES, MAX_SUBTYPES, Naming, Service,
     ServiceId, ServiceType, TooManyBrowses,
 };
+pub use self::stats::{MdnsDropped, MdnsStats};
 
 mod announce;
 mod browse;
@@ -45,6 +46,7 @@ mod records;
 mod respond;
 mod scope;
 mod service;
+mod stats;
 mod suppress;
 mod ups;
 mod write;
@@ -63,7 +65,8 @@ pub(crate) struct Mdns {
     ups: Ups,
     presence: Presence,
     names: Names,
-    dropped: BTreeMap<Dropped, u64>,
+    /// Without what is counted when asked for.
+    stats: MdnsStats,
     /// The copy of a datagram that the parser sees.
     safe: Vec<u8>,
     /// The latest time that was told; one before it counts as this.
@@ -91,7 +94,7 @@ impl Mdns {
             ups: Ups::default(),
             presence: Presence::default(),
             names: Names::default(),
-            dropped: BTreeMap::new(),
+            stats: MdnsStats::default(),
             safe: Vec::new(),
             latest: None,
             next: Next::Unknown,
@@ -104,7 +107,8 @@ impl Mdns {
         let socket = link.socket;
         self.handle_link_down(now, socket);
         let speaks_at = self.ups.on_up(now, link.interface, link.family);
-        let mut turn = Turn { now: speaks_at, scope: &self.scope, rng: &mut self.rng };
+        let mut turn =
+            Turn { now: speaks_at, scope: &self.scope, rng: &mut self.rng, stats: &mut self.stats };
         self.links.insert(socket, LinkState::new(&mut turn, link, self.limits.cached_records));
         self.collect_own_ips();
     }
@@ -118,7 +122,7 @@ impl Mdns {
     ) {
         let now = self.clamp(now);
         if let Some(link) = self.links.get_mut(&socket) {
-            let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng };
+            let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng, stats: &mut self.stats };
             link.handle_addresses(&mut turn, addresses);
         }
         self.collect_own_ips();
@@ -147,9 +151,10 @@ impl Mdns {
     pub(crate) fn handle_datagram(&mut self, now: Instant, rx: &Received) {
         let now = self.clamp(now);
         for datagram in rx.payload.chunks(rx.stride.max(1)) {
+            self.stats.datagrams_received += 1;
             if let Err(dropped) = self.handle_message(now, rx, datagram) {
                 trace!(?dropped, len = datagram.len(), "mdns datagram dropped");
-                *self.dropped.entry(dropped).or_default() += 1;
+                self.stats.dropped.count(dropped);
             }
             self.settle();
         }
@@ -225,8 +230,8 @@ impl Mdns {
             return None;
         }
         let now = self.clamp(now);
-        let rng = &mut self.rng;
-        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, buf, rng));
+        let (stats, rng) = (&mut self.stats, &mut self.rng);
+        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, stats, rng, buf));
         if transmit.is_none() {
             self.settle_names();
             self.next = Next::Known(self.earliest());
@@ -284,10 +289,16 @@ impl Mdns {
         tables
     }
 
+    /// What it did so far.
+    pub(crate) fn stats(&self) -> MdnsStats {
+        let records_cached = self.links.values().map(|link| link.cache.len() as u64).sum();
+        MdnsStats { records_cached, instances: self.presence.len() as u64, ..self.stats }
+    }
+
     /// How many datagrams were dropped for this.
     #[cfg(test)]
     pub(crate) fn dropped(&self, why: Dropped) -> u64 {
-        self.dropped.get(&why).copied().unwrap_or(0)
+        self.stats.dropped.of(why)
     }
 
     /// Every input begins here. Time may arrive late from another thread, and never goes back.
@@ -300,7 +311,7 @@ impl Mdns {
 
     fn each_link(&mut self, now: Instant, mut visit: impl FnMut(&mut LinkState, &mut Turn<'_>)) {
         let now = self.clamp(now);
-        let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng };
+        let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng, stats: &mut self.stats };
         for link in self.links.values_mut() {
             visit(link, &mut turn);
         }

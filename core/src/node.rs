@@ -8,10 +8,12 @@ pub(crate) mod fuzz;
 mod route;
 mod services;
 mod sockets;
+mod stats;
 mod tables;
 mod views;
 
 pub use services::ServicesMut;
+pub use stats::Stats;
 pub use views::{Hosting, PairingMut, PeersMut, Target};
 
 use crate::ask::Answer;

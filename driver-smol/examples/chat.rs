@@ -61,7 +61,7 @@ async fn chat(typed: impl AsyncFn() -> Option<String>, spawn: impl Fn(Task)) -> 
     let interface = options.interface.unwrap_or_else(|| "lo".into());
     let config = Config::new(ServiceName::new("handfast-chat")?)
         .with_port(options.port)
-        .with_interfaces(Interfaces::Named(vec![interface]));
+        .with_interfaces(Interfaces::only([interface]));
     let node = Node::builder(config, new_identity()?).start().await?;
 
     let (mut send, recv) = match options.address {

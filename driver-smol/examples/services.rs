@@ -142,7 +142,7 @@ fn interfaces() -> Result<Interfaces, Box<dyn Error>> {
     if names.is_empty() {
         names.push("lo".into());
     }
-    Ok(Interfaces::Named(names))
+    Ok(Interfaces::only(names))
 }
 
 impl Desk {

@@ -119,11 +119,13 @@ impl OwnSet {
         self.answer = Some(self.answer.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Somebody else just said the same: we need not. RFC 6762 §7.4.
-    pub(super) fn drop_answer(&mut self, now: Instant) {
-        if self.answer.take().is_some() {
+    /// Somebody else just said the same: we need not. Whether we were about to. RFC 6762 §7.4.
+    pub(super) fn drop_answer(&mut self, now: Instant) -> bool {
+        let was_due = self.answer.take().is_some();
+        if was_due {
             self.last = Some(now);
         }
+        was_due
     }
 
     pub(super) fn may_multicast(&self, now: Instant) -> bool {
@@ -173,6 +175,8 @@ impl OwnSet {
 pub(super) struct Multicast {
     pub(super) answers: Vec<Record>,
     pub(super) additional: Vec<Record>,
+    /// Sets that are thereby announced.
+    pub(super) announced: u64,
 }
 
 /// Everything that one link publishes.
@@ -313,7 +317,7 @@ impl Owned {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Multicast> {
         if !self.goodbyes.is_empty() {
             let answers = std::mem::take(&mut self.goodbyes);
-            return Some(Multicast { answers, additional: Vec::new() });
+            return Some(Multicast { answers, ..Multicast::default() });
         }
         let due: Vec<usize> = (0..self.sets.len()).filter(|i| self.sets[*i].is_due(now)).collect();
         if due.is_empty() {
@@ -325,6 +329,8 @@ impl Owned {
         for (sets, records) in [(due, &mut message.answers), (additional, &mut message.additional)] {
             for i in sets {
                 records.extend(self.sets[i].records());
+                let is_announced = self.sets[i].announce_at().is_some_and(|at| at <= now);
+                message.announced += u64::from(is_announced);
                 self.sets[i].on_multicast(now);
             }
         }

@@ -42,8 +42,18 @@ const TRIES: u8 = 3;
 /// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
 /// until they are announced again.
 pub(super) const MAX_FOLLOW_UPS: usize = 256;
-/// Of those, so many on the word of one source. One announcement of an instance brings four at most.
-const MAX_FOLLOW_UPS_A_SOURCE: usize = 64;
+/// The same where the cache is full: then the rest may be missing since it had to make way.
+const MAX_FOLLOW_UPS_WHEN_FULL: usize = 32;
+/// Of those, this part on the word of one source, as a divisor. One instance that is announced in part brings
+/// four at most.
+const SHARE_OF_A_SOURCE: usize = 4;
+
+/// Whether what is asked for would have to push something else out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cached {
+    Full,
+    Loosely,
+}
 
 /// Why something is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,15 +195,19 @@ impl Queries {
         }
     }
 
-    /// Whether there is room for a series that nobody here waits for.
-    pub(super) fn has_room(&self, purpose: Purpose) -> bool {
+    /// Whether there is room for a series about what is in doubt.
+    pub(super) fn may_doubt(&self) -> bool {
         self.passing < MAX_FOLLOW_UPS
-            && match purpose {
-                Purpose::Doubt | Purpose::Wanted => true,
-                Purpose::FollowUp(source) => {
-                    self.sources.get(&source).is_none_or(|asked| *asked < MAX_FOLLOW_UPS_A_SOURCE)
-                }
-            }
+    }
+
+    /// Whether there is room for a series about what `source` announced in part.
+    pub(super) fn may_follow_up(&self, source: IpAddr, cached: Cached) -> bool {
+        let max = match cached {
+            Cached::Full => MAX_FOLLOW_UPS_WHEN_FULL,
+            Cached::Loosely => MAX_FOLLOW_UPS,
+        };
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        self.passing < max && of_source < max / SHARE_OF_A_SOURCE
     }
 
     /// Asks until answered; goes on as before if it is asked already.

@@ -10,10 +10,11 @@ use super::name::Name;
 use super::others::Others;
 use super::parse::Query;
 use super::probe::Probes;
-use super::records::{Data, Question, Record, Share, Type, Want};
+use super::records::{Data, Question, Record, Share, Ttl, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
 use super::service::{Kind, ServiceType};
+use super::stats::MdnsStats;
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
@@ -157,7 +158,7 @@ impl LinkState {
     }
 
     fn ask_anew(&mut self, turn: &mut Turn<'_>, name: &Name, kind: Type) {
-        if self.queries.is_asking(name, kind) || self.queries.has_room(Purpose::Doubt) {
+        if self.queries.is_asking(name, kind) || self.queries.may_doubt() {
             self.queries.ask_anew(turn.now, name, kind, turn.rng);
         }
     }
@@ -176,7 +177,8 @@ impl LinkState {
             true => cache.is_pointed_by(&known.name, from.ip()),
             false => cache.knows(turn.now, known),
         };
-        self.others.on_query(turn.now, (from, &query), &mut self.queries, knows, turn.rng);
+        let spared = self.others.on_query(turn.now, (from, &query), &mut self.queries, knows, turn.rng);
+        turn.stats.questions_suppressed += spared;
         for question in query.questions.iter().filter(|question| question.want == Want::Multicast) {
             // Of a truncated query the known answers are yet to come.
             if asker.hears_multicasts() && self.link.reaches(from.ip()) && !query.truncated {
@@ -186,7 +188,9 @@ impl LinkState {
         // What he knows of others saves us no answer, and on a large LAN it is nearly all.
         query.known.retain(|known| self.owned.says(known));
         if let Some(query) = self.held.on_query(turn.now, from, asker, query, turn.rng) {
-            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::No), turn.rng);
+            let by = (from, asker, Waited::No);
+            let known = self.replies.on_query(turn.now, &mut self.owned, &query, by, turn.rng);
+            turn.stats.answers_suppressed += known;
         }
     }
 
@@ -220,24 +224,28 @@ impl LinkState {
             }
         }
         while let Some((from, asker, query)) = self.held.take_due(turn.now) {
-            self.replies.on_query(turn.now, &mut self.owned, &query, (from, asker, Waited::Yes), turn.rng);
+            let by = (from, asker, Waited::Yes);
+            let known = self.replies.on_query(turn.now, &mut self.owned, &query, by, turn.rng);
+            turn.stats.answers_suppressed += known;
         }
     }
 
     pub(super) fn poll_transmit(
         &mut self,
         now: Instant,
-        buf: &mut Vec<u8>,
+        stats: &mut MdnsStats,
         rng: &mut Rng,
+        buf: &mut Vec<u8>,
     ) -> Option<Transmit> {
         let source = self.link.source()?;
         if self.outbox.is_empty() {
-            self.fill_outbox(now, rng);
+            self.fill_outbox(now, stats, rng);
         }
         let (destination, datagram) = self.outbox.pop_front()?;
         if destination == self.link.group() {
             self.echoes.on_sent(now, &datagram);
         }
+        stats.on_sent(&datagram);
         buf.extend_from_slice(&datagram);
         let socket = self.link.socket;
         Some(Transmit { socket, destination, source: Some(source), ecn: None, segment_size: None })
@@ -304,9 +312,12 @@ impl LinkState {
     }
 
     /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, probes, questions.
-    fn fill_outbox(&mut self, now: Instant, rng: &mut Rng) {
+    fn fill_outbox(&mut self, now: Instant, stats: &mut MdnsStats, rng: &mut Rng) {
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
+            stats.announcements += message.announced;
+            let goodbyes = message.answers.iter().filter(|record| record.ttl == Ttl::GOODBYE);
+            stats.goodbyes += goodbyes.count() as u64;
             let datagrams = write::response(family, &message.answers, &message.additional);
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else if let Some(reply) = self.replies.take_due(now) {

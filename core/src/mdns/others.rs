@@ -31,7 +31,8 @@ struct Other {
 }
 
 impl Others {
-    /// Takes a query of somebody else. `knows` says whether a query of ours would hold a known answer.
+    /// Takes a query of somebody else: how many questions of ours it asks for us. `knows` says whether a query of
+    /// ours would hold a known answer.
     pub(super) fn on_query(
         &mut self,
         now: Instant,
@@ -39,9 +40,10 @@ impl Others {
         queries: &mut Queries,
         knows: impl Fn(&Record) -> bool,
         rng: &mut Rng,
-    ) {
+    ) -> u64 {
         if query.questions.is_empty() {
-            return self.on_rest(now, (from, query), queries, knows, rng);
+            self.on_rest(now, (from, query), queries, knows, rng);
+            return 0;
         }
         self.0.retain(|other| other.from != from && now < other.until);
         let mut spared = Vec::new();
@@ -52,12 +54,14 @@ impl Others {
                 spared.extend(queries.on_foreign(now, name, kind, rng));
             }
         }
-        if query.truncated && !spared.is_empty() {
+        let count = spared.len() as u64;
+        if query.truncated && count > 0 {
             if self.0.len() == MAX_AWAITED {
                 self.0.pop_front();
             }
             self.0.push_back(Other { from, until: now + CONTINUES_FOR, spared });
         }
+        count
     }
 
     fn on_rest(

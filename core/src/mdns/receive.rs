@@ -52,7 +52,7 @@ impl Mdns {
             return Err(Dropped::Echo);
         }
         let message = parse::parse(&head, &self.safe).ok_or(Dropped::Unparsed)?;
-        let mut turn = Turn { now, scope, rng: &mut self.rng };
+        let mut turn = Turn { now, scope, rng: &mut self.rng, stats: &mut self.stats };
         match message {
             Message::Query(query) => {
                 let by = if is_multicast { records::Want::Multicast } else { records::Want::Unicast };
@@ -71,6 +71,7 @@ impl Mdns {
             }
             Message::Response(records) => {
                 let clashes = link.handle_response(&mut turn, (is_own, from.ip()), &records);
+                self.stats.conflicts += clashes.len() as u64;
                 self.handle_clashes(now, socket, clashes);
             }
         }

@@ -94,7 +94,8 @@ impl Replies {
         Table::new("mdns: replies that wait", self.waiting.len(), MAX_REPLIES)
     }
 
-    /// Answers every question of a query: by multicast through `owned`, or by a reply.
+    /// Answers every question of a query: by multicast through `owned`, or by a reply. Returns how many sets of
+    /// records are left out since the asker knows them.
     pub(super) fn on_query(
         &mut self,
         now: Instant,
@@ -102,7 +103,7 @@ impl Replies {
         query: &Query,
         (from, asker, waited): (SocketAddr, Asker, Waited),
         rng: &mut Rng,
-    ) {
+    ) -> u64 {
         let shared_delay = match waited {
             Waited::No => rng.between(SHARED_DELAY_MIN, SHARED_DELAY_MAX),
             Waited::Yes => Duration::ZERO,
@@ -111,10 +112,12 @@ impl Replies {
         let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
         let is_crowded = self.is_crowded(now);
         let mut direct: Vec<usize> = Vec::new();
+        let mut left_out = 0;
         for question in &query.questions {
             for at in matching(owned, question) {
                 let set = &mut owned.sets[at];
                 if is_known(set, &query.known) {
+                    left_out += 1;
                     continue;
                 }
                 let wants_direct = match asker {
@@ -145,6 +148,7 @@ impl Replies {
             let due = if is_shared { now + shared_delay } else { now };
             self.waiting.push(reply(owned, query, (from, asker), &direct, due));
         }
+        left_out
     }
 
     /// Whether somebody asked less than a second ago, and was told by himself: one multicast tells all who come

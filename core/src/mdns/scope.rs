@@ -4,6 +4,7 @@
 
 use super::name::{Label, Name, wire_is_child_of};
 use super::service::{Kind, Service, ServiceId, ServiceType};
+use super::stats::MdnsStats;
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -88,4 +89,5 @@ pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) scope: &'a Scope,
     pub(super) rng: &'a mut Rng,
+    pub(super) stats: &'a mut MdnsStats,
 }

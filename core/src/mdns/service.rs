@@ -44,6 +44,7 @@ pub(crate) struct ServiceType(Name);
 impl ServiceType {
     /// Both labels as they stand, like `_ipp` and `_tcp`. Whether they follow RFC 6763 §7 is for the caller to
     /// say: others may have types that don't.
+    #[allow(dead_code, reason = "what is browsed beside peers is made of it")]
     pub(crate) fn new(service: &Label, protocol: &Label) -> Self {
         let labels = [service.as_octets(), protocol.as_octets(), b"local"];
         Self(Name::from_labels(labels).expect("three labels fit in a name"))
@@ -84,6 +85,7 @@ pub(crate) struct Kind {
 
 impl Kind {
     /// The services of a type that say that they are of this subtype too.
+    #[allow(dead_code, reason = "what is browsed beside peers is made of it")]
     pub(crate) fn subtype(base: &ServiceType, subtype: &Label) -> Self {
         let labels = [subtype.as_octets(), b"_sub"].into_iter().chain(base.0.labels());
         let name = Name::from_labels(labels).expect("two labels and a type of service fit in a name");

@@ -25,6 +25,7 @@ mod querier;
 mod questions;
 mod renaming;
 mod responder;
+mod stats;
 
 pub(super) use crate::testing::base;
 

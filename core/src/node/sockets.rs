@@ -7,13 +7,16 @@ use crate::config::Interfaces;
 use crate::id::SocketId;
 use crate::io::{Family, Interface, InterfaceAddr, Opened, SocketSpec};
 use crate::table::Table;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 /// Interfaces that are used at a time. Further ones of the driver's list are left out.
 pub(super) const MAX_INTERFACES: usize = 128;
 /// Addresses that are heeded of one interface: far more than an interface has.
 const MAX_ADDRESSES: usize = 256;
+/// Interfaces whose datagrams are not heard since they are denied: a machine with many containers has a few hundred.
+/// On further ones of the driver's list QUIC is heard, though mDNS is not spoken.
+const MAX_DENIED: usize = 4096;
 /// One for QUIC of each IP version; one for mDNS of each interface and IP version.
 pub(super) const MAX_SOCKETS: usize = 2 + 2 * MAX_INTERFACES;
 
@@ -29,6 +32,8 @@ pub(super) struct Sockets {
     allowed: Interfaces,
     /// The interfaces that are in use.
     interfaces: Vec<Interface>,
+    /// The indices of those that are there and shall not be used.
+    denied: BTreeSet<u32>,
     sockets: BTreeMap<SocketId, Socket>,
     next: u32,
     /// What was asked for, then what the first QUIC socket got.
@@ -47,6 +52,7 @@ impl Sockets {
         let mut sockets = Self {
             allowed,
             interfaces: Vec::new(),
+            denied: BTreeSet::new(),
             sockets: BTreeMap::new(),
             next: 0,
             port,
@@ -59,7 +65,9 @@ impl Sockets {
     /// The whole list of interfaces. Returns the sockets that are gone.
     pub(super) fn handle_interfaces(&mut self, list: &[Interface]) -> Vec<SocketId> {
         self.interfaces =
-            list.iter().filter(|i| self.allowed.allow(i)).take(MAX_INTERFACES).cloned().collect();
+            list.iter().filter(|i| self.allowed.uses(i)).take(MAX_INTERFACES).cloned().collect();
+        let denied = list.iter().filter(|i| self.allowed.denies(i)).take(MAX_DENIED);
+        self.denied = denied.map(|i| i.index).collect();
         for interface in &mut self.interfaces {
             interface.addresses.truncate(MAX_ADDRESSES);
         }
@@ -135,20 +143,24 @@ impl Sockets {
     }
 
     /// Whether datagrams that came in on an interface are heard. Where the operating system does not tell
-    /// the interface, they are.
+    /// the interface, they are. So are, unless interfaces are allowed by name, those on loopback: what this
+    /// machine sends to an address of its own comes in there.
     pub(super) fn hears(&self, interface: Option<u32>) -> bool {
-        match (&self.allowed, interface) {
-            (Interfaces::All, _) | (_, None) => true,
-            (Interfaces::Named(_), Some(index)) => self.interfaces.iter().any(|i| i.index == index),
+        let Some(index) = interface else { return true };
+        if self.allowed.allow.is_empty() {
+            !self.denied.contains(&index)
+        } else {
+            self.interfaces.iter().any(|i| i.index == index)
         }
     }
 
     /// How full its tables are.
-    pub(super) fn tables(&self) -> [Table; 4] {
+    pub(super) fn tables(&self) -> [Table; 5] {
         let addresses = self.interfaces.iter().map(|interface| interface.addresses.len());
         [
             Table::new("node: interfaces", self.interfaces.len(), MAX_INTERFACES),
             Table::fullest("node: addresses of an interface", addresses, MAX_ADDRESSES),
+            Table::new("node: interfaces denied", self.denied.len(), MAX_DENIED),
             Table::new("node: sockets", self.sockets.len(), MAX_SOCKETS),
             // To open those, and to close as many that were there before.
             Table::new("node: sockets to open or close", self.requests.len(), 2 * MAX_SOCKETS),
@@ -214,7 +226,7 @@ mod tests {
 
     #[test]
     fn ipv6_is_opened_on_the_port_that_ipv4_got() {
-        let mut sockets = Sockets::new(Interfaces::All, 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0);
         let v4 = SocketSpec::Quic { family: Family::V4, port: 0 };
         assert_eq!(requests(&mut sockets), [Request::Open(SocketId(0), v4)]);
         sockets.handle_socket(SocketId(0), Some(&opened("0.0.0.0:7777")));
@@ -225,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_host_without_ipv4_still_gets_ipv6() {
-        let mut sockets = Sockets::new(Interfaces::All, 5223);
+        let mut sockets = Sockets::new(Interfaces::all(), 5223);
         requests(&mut sockets);
         sockets.handle_socket(SocketId(0), None);
         let v6 = SocketSpec::Quic { family: Family::V6, port: 5223 };
@@ -234,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_interface_has_one_mdns_socket_for_each_family_and_loses_them_with_its_addresses() {
-        let mut sockets = Sockets::new(Interfaces::All, 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0);
         requests(&mut sockets);
         let eth = interface("eth0", 2, &["192.0.2.1", "2001:db8::1", "fe80::1"]);
         assert_eq!(sockets.handle_interfaces(&[eth, interface("lo", 1, &["127.0.0.1"])]), []);
@@ -248,7 +260,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_flap_leave_nothing_to_open_or_close() {
-        let mut sockets = Sockets::new(Interfaces::All, 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0);
         requests(&mut sockets);
         for n in 0..1000 {
             sockets.handle_interfaces(&[interface("eth0", n, &["192.0.2.1", "fe80::1"])]);
@@ -261,9 +273,24 @@ mod tests {
 
     #[test]
     fn with_named_interfaces_no_other_is_heard() {
-        let mut sockets = Sockets::new(Interfaces::Named(vec!["lo".into()]), 0);
+        let mut sockets = Sockets::new(Interfaces::only(["lo"]), 0);
         sockets
             .handle_interfaces(&[interface("eth0", 2, &["192.0.2.1"]), interface("lo", 1, &["127.0.0.1"])]);
         assert!(sockets.hears(Some(1)) && sockets.hears(None) && !sockets.hears(Some(2)));
+    }
+
+    #[test]
+    fn a_denied_interface_has_no_socket_and_is_not_heard_until_it_is_another() {
+        let mut sockets = Sockets::new(Interfaces::all_but(["docker*"]), 0);
+        requests(&mut sockets);
+        let list = |docker: &str| {
+            let docker = interface(docker, 3, &["172.17.0.1"]);
+            [interface("eth0", 2, &["192.0.2.1"]), docker, interface("lo", 1, &["127.0.0.1"])]
+        };
+        sockets.handle_interfaces(&list("docker0"));
+        assert_eq!(requests(&mut sockets).len(), 1, "one for eth0");
+        assert!(sockets.hears(Some(2)) && !sockets.hears(Some(3)) && sockets.hears(Some(1)));
+        sockets.handle_interfaces(&list("eth1"));
+        assert!(sockets.hears(Some(3)), "the number is in use for something else");
     }
 }

@@ -40,7 +40,7 @@ impl Row {
 }
 
 fn config() -> Config {
-    let interfaces = Interfaces::Named(vec!["eth0".into()]);
+    let interfaces = Interfaces::only(["eth0"]);
     Config::new(ServiceName::new(lab::SERVICE).unwrap()).with_interfaces(interfaces)
 }
 

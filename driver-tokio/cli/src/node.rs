@@ -113,7 +113,7 @@ pub(crate) fn config(global: &Global) -> Result<Config, Failure> {
     config.stream_window = STREAM_WINDOW;
     if !global.interface.is_empty() {
         check_interfaces(&global.interface)?;
-        config = config.with_interfaces(Interfaces::Named(global.interface.clone()));
+        config = config.with_interfaces(Interfaces::only(global.interface.clone()));
     }
     if let Some(timeout) = global.idle_timeout {
         config = config.with_idle(timeout, timeout / KEEP_ALIVES_A_TIMEOUT);

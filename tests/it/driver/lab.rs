@@ -63,7 +63,7 @@ pub(super) fn config() -> Config {
     let mut quiet = Advertise::default();
     quiet.enabled = false;
     Config::new(ServiceName::new("driver-test").unwrap())
-        .with_interfaces(Interfaces::Named(vec!["lo".into()]))
+        .with_interfaces(Interfaces::only(["lo"]))
         .with_advertise(quiet)
 }
 

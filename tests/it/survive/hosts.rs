@@ -1,7 +1,7 @@
 //! Clocks that are wrong, machines that sleep, interfaces that come and go.
 
 use super::support::*;
-use handfast_core::{DisconnectReason, Event, Family, Target};
+use handfast_core::{DisconnectReason, Event, Family, SocketSpec, Target};
 use handfast_tests::app::Recorder;
 use handfast_tests::fabric::{Host, Link, PerMille, Port};
 use handfast_tests::machine::{Setup, address};
@@ -150,6 +150,38 @@ fn a_tunnel_that_swallows_everything_harms_no_other_interface() {
     assert_eq!(conn(&world, a), Some(on_a));
     assert!(!told(&world, a, |event| *event == Event::PeerExpired(peer)));
     assert!(passes(&mut world, (a, on_a), b, SOON));
+}
+
+#[test]
+fn an_interface_whose_socket_fails_is_told_and_the_others_go_on() {
+    let mut world = World::seeded(1);
+    let (lan, other) = (world.lan(), world.fabric.segment(Link::default()));
+    let on = |interface, segment, ip: &str| Port { interface, segment, addresses: vec![address(ip)] };
+    let both = |n: u8| {
+        let ports = [on(1, lan, &format!("10.0.0.{n}/16")), on(7, other, &format!("172.17.0.{n}/16"))];
+        ports.to_vec()
+    };
+    let (a, b) = (boot(&mut world, 1, both(1)), boot(&mut world, 2, both(2)));
+    meet(&mut world, a, b);
+    world.fail_mdns(a, 7);
+    let failed =
+        |event: &Event| matches!(event, Event::SocketFailed(SocketSpec::Mdns { interface: 7, .. }, _));
+    assert!(told(&world, a, failed));
+    assert!(sees(&mut world, a, b));
+    // Who goes and comes is heard of on the one that is left.
+    world.shut_down(b);
+    world.run_for(SOON);
+    assert!(!sees(&mut world, a, b));
+    world.crash(b);
+    world.restart(b);
+    world.run_for(SOON);
+    assert!(sees(&mut world, a, b) && sees(&mut world, b, a));
+    connect(&mut world, a, b);
+    // Whatever changes is a reason to try again.
+    assert_eq!(world[a].app.events.iter().filter(|event| failed(event)).count(), 1);
+    world.take_down(a, 1);
+    world.run_for(SOON);
+    assert!(sees(&mut world, a, b), "by the other interface, which works again");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn config() -> Config {
     let mut quiet = Advertise::default();
     quiet.enabled = false;
     Config::new(ServiceName::new("versus").expect("a sound name"))
-        .with_interfaces(Interfaces::Named(vec!["lo".into()]))
+        .with_interfaces(Interfaces::only(["lo"]))
         .with_advertise(quiet)
 }
 

@@ -246,7 +246,7 @@ impl<A: App> World<A> {
         }
     }
 
-    fn close_socket(&mut self, host: Host, id: SocketId) {
+    pub(super) fn close_socket(&mut self, host: Host, id: SocketId) {
         if let Some(SocketSpec::Mdns { family, interface, .. }) = self[host].sockets.remove(&id) {
             self.fabric.leave(host, interface, family);
         }

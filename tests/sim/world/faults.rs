@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::fabric::{Host, Port};
 use crate::fault::Fault;
 use handfast_core::{Family, InterfaceAddr, SocketSpec};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 impl<A: App> World<A> {
@@ -99,6 +100,19 @@ impl<A: App> World<A> {
         self.tally.fired(Fault::InterfaceDown);
         self.fabric.unplug(host, interface);
         self.interfaces_changed(host);
+    }
+
+    /// The sockets of mDNS on one interface fail for good. Those of the other interfaces do not.
+    pub fn fail_mdns(&mut self, host: Host, interface: u32) {
+        let is_there =
+            |spec: &SocketSpec| matches!(spec, SocketSpec::Mdns { interface: i, .. } if *i == interface);
+        let sockets = self[host].sockets.iter().filter(|(_, spec)| is_there(spec));
+        for id in sockets.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.narrate(Some(host), format_args!("loses a socket of mDNS on interface {interface}"));
+            self.tally.fired(Fault::SocketRefused);
+            self.close_socket(host, id);
+            self.tell(host, |node, now| node.handle_socket(now, id, Err(ErrorKind::AddrNotAvailable)));
+        }
     }
 
     /// Gives an interface back, or a new one, or an old one on another segment.

@@ -20,7 +20,8 @@ impl Cache {
     pub(in crate::mdns) fn flush(&mut self, now: Instant, name: &Name, kind: Type) -> bool {
         let is_old = |id: &usize| self.entries[*id].received + GRACE < now;
         let old: Vec<usize> = self.set(name, kind).filter(is_old).collect();
-        old.into_iter().fold(false, |any, id| self.end_by(id, now + GRACE) || any)
+        let sooner = old.into_iter().filter(|id| self.end_by(*id, now + GRACE));
+        sooner.count() > 0
     }
 
     /// What `is_doubtful` says ends soon unless it is said again; whether any of it would have lived longer.

@@ -4,7 +4,7 @@ use super::{MAX_RECORDS, label};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
 use crate::mdns::link::{GROUP_V4, GROUP_V6, PORT};
-use crate::mdns::{Event, Limits, Link, Mdns, Naming, Service, ServiceId, ServiceType, guard};
+use crate::mdns::{Bounds, Event, Kind, Limits, Link, Mdns, Naming, Service, ServiceId, ServiceType, guard};
 use crate::rng::{Rng, Seed};
 use crate::script::Script;
 use crate::wire::txt::{Txt, Value};
@@ -98,6 +98,14 @@ fn kind() -> ServiceType {
     ServiceType::udp(&ServiceName::new("test").expect("a sound name"))
 }
 
+/// What may be browsed: what both publish, a subtype of it, and another type with one of its own.
+fn kinds() -> [Kind; 4] {
+    let other = ServiceType::new(&label("_other"), &label("_tcp"));
+    let subtypes = [Kind::subtype(&kind(), &label("_sub")), Kind::subtype(&other, &label("_sub"))];
+    let [a, b] = subtypes;
+    [kind().into(), a, other.into(), b]
+}
+
 fn ip(n: usize, family: Family) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(10, 0, 0, 1 + n as u8).into(),
@@ -144,8 +152,11 @@ impl Lan {
             6 => self.choose(n, id, script.word(), script.octet()),
             7 if id == OWN => self.nodes[n].withdraw_all(now),
             7 => self.nodes[n].withdraw(now, id),
-            8 => self.nodes[n].browse(now, kind().into()).expect("the only one"),
-            9 => self.nodes[n].stop_browse(now, &kind().into()),
+            8 => {
+                let kind = kinds()[usize::from(script.octet() % 4)].clone();
+                self.nodes[n].browse(now, kind).expect("there are few");
+            }
+            9 => self.nodes[n].stop_browse(now, &kinds()[usize::from(script.octet() % 4)]),
             10 => self.nodes[n].resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"]))),
             11 => {
                 self.nodes[n].stop_resolve(now, &kind(), &label(script.pick(&["node-0", "node-1", "nobody"])))
@@ -241,6 +252,9 @@ impl Lan {
         for node in &self.nodes {
             let kept: Vec<usize> = node.links.values().map(|link| link.cache.len()).collect();
             assert!(kept.iter().all(|kept| *kept <= MAX_RECORDS), "a cache is over its limit");
+            let tables = node.tables(Bounds { links: 2, resolved: 3 });
+            let over = tables.iter().find(|table| table.len > table.bound);
+            assert!(over.is_none(), "a table is over its bound: {over:?}");
         }
     }
 
@@ -299,7 +313,7 @@ impl Lan {
         self.meet();
         for node in &mut self.nodes {
             node.withdraw_all(self.now);
-            node.stop_browse(self.now, &kind().into());
+            kinds().iter().for_each(|kind| node.stop_browse(self.now, kind));
             for name in ["node-0", "node-1", "nobody"] {
                 node.stop_resolve(self.now, &kind(), &label(name));
             }

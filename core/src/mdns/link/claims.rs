@@ -150,7 +150,7 @@ impl LinkState {
         for set in self.owned.sets.iter_mut().filter(|set| set.name == record.name && set.kind() == kind) {
             if set.data.contains(&record.data) {
                 if record.ttl >= set.ttl() {
-                    set.drop_answer(turn.now);
+                    turn.stats.answers_suppressed += u64::from(set.drop_answer(turn.now));
                 } else if record.ttl.0 < set.ttl().0 / 2 {
                     let delay = turn.rng.between(CORRECTION_MIN, CORRECTION_MAX);
                     set.answer_in(turn.now, delay, MULTICAST_GAP);

@@ -4,7 +4,7 @@
 //! Never sends: it changes what is due.
 
 use super::{Clash, LinkState, address, is_protected, target};
-use crate::mdns::browse::Purpose;
+use crate::mdns::browse::{Cached, Purpose};
 use crate::mdns::cache::{Kept, Upkeep};
 use crate::mdns::name::Name;
 use crate::mdns::presence::{Sight, View};
@@ -67,11 +67,11 @@ impl LinkState {
 
     /// Asks for the rest of an instance that was announced in part.
     fn follow_up(&mut self, turn: &mut Turn<'_>, instance: &Name, source: IpAddr) {
-        let purpose = Purpose::FollowUp(source);
+        let cached = if self.cache.is_full() { Cached::Full } else { Cached::Loosely };
         if turn.scope.resolving.contains_key(instance) {
             self.pursue(turn, instance);
-        } else if self.queries.has_room(purpose) {
-            self.ask_for_missing(turn, instance, purpose);
+        } else if self.queries.may_follow_up(source, cached) {
+            self.ask_for_missing(turn, instance, Purpose::FollowUp(source));
         }
     }
 
@@ -151,6 +151,7 @@ impl LinkState {
         };
         let kept = self.cache.insert(turn.now, (record, upkeep, source), turn.rng, protect);
         if let Some((name, data)) = self.cache.take_evicted() {
+            turn.stats.records_evicted += 1;
             self.handle_expired(turn, &name, &data);
         }
         let is_goodbye = record.ttl == Ttl::GOODBYE;

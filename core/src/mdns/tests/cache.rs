@@ -241,9 +241,10 @@ fn a_full_cache_never_gives_up_what_is_protected() {
 #[test]
 fn what_is_needed_finds_room_though_its_address_is_forged_on_a_flood() {
     let mut bench = Bench::new(8);
-    for n in 1..100 {
-        bench.insert_of(1, millis(n.into()), &address(n, 1, 4500));
-    }
+    // Its source holds all that is known, and another all that is new.
+    (1..=8).for_each(|n| assert_eq!(bench.insert_of(1, Duration::ZERO, &address(n, 1, 4500)), Kept::New));
+    (9..=10).for_each(|n| assert_eq!(bench.insert_of(2, secs(2), &address(n, 1, 4500)), Kept::New));
+    assert_eq!(bench.insert_of(1, secs(100), &address(11, 1, 4500)), Kept::No);
     let protect = |name: &Name, _: &Data, _: &[Name]| *name == host(200);
     let now = bench.start + secs(100);
     let said = address(200, 1, 120);

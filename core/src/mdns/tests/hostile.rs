@@ -276,13 +276,13 @@ fn twelve_octets_that_claim_65535_records_are_refused_unread() {
 
 #[test]
 fn a_source_that_announces_in_part_without_end_leaves_room_to_ask_for_what_others_announce() {
-    let mut lan = settled();
-    let by_an_honest_one = "10.0.0.201:5353".parse().unwrap();
+    let mut lan = before_a_flood();
+    let (honest, group) = ("10.0.0.201:5353".parse().unwrap(), IpAddr::from(GROUP_V4));
     for n in 0..400 {
-        lan.inject(stranger(), &response_of(&[ptr(n + 100)]));
+        lan.deliver(0, stranger(), group, &response_of(&[ptr(n + 100)]));
         lan.run_for(millis(5));
     }
-    lan.inject(by_an_honest_one, &response_of(&[ptr(9)]));
+    lan.deliver(0, honest, group, &response_of(&[ptr(9)]));
     lan.run_for(secs(1));
     let asked: Vec<_> = lan.sent.iter().filter_map(Sent::query).flat_map(|query| query.questions).collect();
     assert!(asked.iter().any(|question| question.name == instance_name(9)), "{}", asked.len());

@@ -128,6 +128,7 @@ fn a_pointer_of_a_subtype_that_leads_out_of_its_type_is_not_believed() {
     records[0].data = Data::Ptr(colour().name().child(&printer()).unwrap());
     tell(&mut lan, &records);
     assert_eq!(told(&mut lan), []);
+    assert_eq!(lan.nodes[0].stats().records_cached, 3, "where both instances are, and not the pointers");
 }
 
 #[test]

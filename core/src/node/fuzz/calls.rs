@@ -80,7 +80,7 @@ fn config(form: u8) -> Config {
         config = config.with_advertise(Advertise { enabled: false, ..Advertise::default() });
     }
     if form & 8 != 0 {
-        config = config.with_interfaces(Interfaces::Named(vec!["fuzz0".into()]));
+        config = config.with_interfaces(Interfaces::only(["fuzz0"]));
     }
     if form & 16 != 0 {
         (config.max_streams, config.stream_window, config.receive_window) = (1, 2000, 4000);

@@ -192,6 +192,7 @@ const LISTED: &str = "
     node: addresses of an interface
     node: connections that pair
     node: interfaces
+    node: interfaces denied
     node: keys dialled to pair with
     node: outputs
     node: services found
