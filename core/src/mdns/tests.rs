@@ -12,6 +12,7 @@ use std::time::Duration;
 
 mod cache;
 mod discovery;
+mod flood;
 mod hostile;
 mod kinds;
 mod lan;
