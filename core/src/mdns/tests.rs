@@ -15,6 +15,7 @@ use std::time::Duration;
 mod cache;
 mod conflicts;
 mod discovery;
+mod flood;
 mod group;
 mod hostile;
 mod kinds;
