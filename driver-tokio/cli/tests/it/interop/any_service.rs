@@ -1,8 +1,8 @@
 //! Any kind of service, between any two speakers: it comes, changes and goes.
 
 use super::avahi::{Avahi, NEEDS_AVAHI};
-use super::speaker::Speaker;
-use crate::lab::{Net, in_lab_with};
+use super::speaker::{NEEDS_PYTHON, Speaker};
+use crate::lab::{Lab, Net, in_lab_with};
 
 const KIND: &str = "_http._tcp";
 /// One label each, with what a label may have and a careless reader trips over. RFC 6763 §4.1.1.
@@ -30,6 +30,53 @@ fn services_come_change_and_go(publisher: &mut Speaker, names: [&str; 2], browse
         publisher.withdraw(KIND, name);
         browser.hears("lost", |event| event["name"] == name);
     }
+}
+
+fn a_node_and_zeroconf_see_each_other(lab: &Lab, net: Net) {
+    let mut node = Speaker::node(lab, "a");
+    let mut zeroconf = Speaker::zeroconf(lab, "b", net);
+    services_come_change_and_go(&mut node, NAMES, &mut zeroconf);
+    services_come_change_and_go(&mut zeroconf, NAMES_WITHOUT_DOT, &mut node);
+    node.end();
+    zeroconf.end();
+}
+
+fn a_node_and_avahi_see_each_other(lab: &Lab, node: &str, avahi: &'static str) {
+    let mut node = Speaker::node(lab, node);
+    let avahi = Avahi::start(lab, avahi);
+    let mut they = avahi.speaker();
+    services_come_change_and_go(&mut node, NAMES, &mut they);
+    services_come_change_and_go(&mut they, NAMES, &mut node);
+    node.end();
+    they.end();
+    avahi.end();
+}
+
+#[test]
+fn a_node_and_zeroconf_see_each_others_services() {
+    in_lab_with(&[NEEDS_PYTHON], Net::V4, |lab| a_node_and_zeroconf_see_each_other(lab, Net::V4));
+}
+
+#[test]
+fn a_node_and_zeroconf_see_each_others_services_by_link_local_ipv6_alone() {
+    in_lab_with(&[NEEDS_PYTHON], Net::V6LinkLocal, |lab| {
+        a_node_and_zeroconf_see_each_other(lab, Net::V6LinkLocal);
+    });
+}
+
+#[test]
+fn a_node_and_avahi_see_each_others_services() {
+    in_lab_with(&NEEDS_AVAHI, Net::V4, |lab| a_node_and_avahi_see_each_other(lab, "a", "b"));
+}
+
+#[test]
+fn a_node_and_avahi_see_each_others_services_by_link_local_ipv6_alone() {
+    in_lab_with(&NEEDS_AVAHI, Net::V6LinkLocal, |lab| a_node_and_avahi_see_each_other(lab, "a", "b"));
+}
+
+#[test]
+fn a_node_and_avahi_see_each_others_services_on_one_host() {
+    in_lab_with(&NEEDS_AVAHI, Net::V4, |lab| a_node_and_avahi_see_each_other(lab, "a", "a"));
 }
 
 #[test]

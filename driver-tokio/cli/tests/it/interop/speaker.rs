@@ -5,6 +5,7 @@ use crate::device::Said;
 use crate::lab::{Lab, Net, in_namespace};
 use serde_json::Value;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Where `.ci/run` puts what `requirements.txt` names.
@@ -30,6 +31,13 @@ impl Speaker {
             Net::V6LinkLocal => "6",
         };
         Self::start(in_namespace(namespace, PYTHON).arg(file("zeroconf_speaker.py")).arg(version))
+    }
+
+    /// A node that publishes and finds services of any kind, in one of the namespaces.
+    pub(super) fn node(_: &Lab, namespace: &str) -> Self {
+        let tests = std::env::current_exe().unwrap();
+        let speaker = tests.parent().and_then(Path::parent).unwrap().join("examples/speaker");
+        Self::start(in_namespace(namespace, speaker.to_str().unwrap()).args(["--interface", "eth0"]))
     }
 
     /// The Avahi whose bus this is.
