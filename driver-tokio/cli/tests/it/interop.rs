@@ -5,8 +5,10 @@
 
 mod any_service;
 mod avahi;
+mod names;
 mod one_host;
 mod speaker;
+mod subtypes;
 mod they_find_us;
 mod we_find_them;
 

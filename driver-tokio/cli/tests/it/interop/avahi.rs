@@ -65,11 +65,24 @@ impl Avahi {
 
     /// `avahi-publish`, until it is dropped.
     pub(super) fn publish(&self, kind: &str, name: &str, port: u16, txt: &[&str]) -> Talk {
+        let (talk, under) = self.publish_somehow(kind, name, port, txt);
+        assert_eq!(under, name);
+        talk
+    }
+
+    /// The same where the name may be taken: gives the one that it got, too.
+    pub(super) fn publish_somehow(&self, kind: &str, name: &str, port: u16, txt: &[&str]) -> (Talk, String) {
         let mut command = in_namespace(self.namespace, "avahi-publish");
         command.args(["--service", name, kind, &port.to_string()]).args(txt);
         let talk = Talk::start(with_bus(&mut command));
-        talk.says("Established under name");
-        talk
+        let under = talk.err.wait(|text| {
+            let named = |line: &str| {
+                line.strip_prefix("Established under name '")?.strip_suffix('\'').map(str::to_owned)
+            };
+            whole_lines(text).find_map(named)
+        });
+        let under = under.unwrap_or_else(|| panic!("not published:\n{}", talk.err.text()));
+        (talk, under)
     }
 }
 

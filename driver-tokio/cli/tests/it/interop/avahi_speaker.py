@@ -36,12 +36,16 @@ class Speaker:
     def browse(self, kind):
         self._server("ServiceBrowserNew", "iissu", (*ANY, kind, "local", NO_FLAGS))
 
-    def publish(self, kind, name, port, txt):
+    def publish(self, kind, subtypes, name, port, txt):
         group = self._server("EntryGroupNew")
         service = (*ANY, NO_FLAGS, name, kind, "local", "", port, strings(txt))
         self._group(group, "AddService", "iiussssqaay", service)
+        for subtype in subtypes:
+            subtype = (*ANY, NO_FLAGS, name, kind, "local", f"{subtype}._sub.{kind}")
+            self._group(group, "AddServiceSubtype", "iiussss", subtype)
         self._group(group, "Commit")
         self._published[kind, name] = group
+        return name
 
     def txt(self, kind, name, txt):
         service = (*ANY, NO_FLAGS, name, kind, "local", strings(txt))

@@ -7,6 +7,9 @@ Takes, on standard input, words quoted as a shell's:
     withdraw KIND NAME
     browse KIND
 
+Where a service is published, KIND may be followed by subtypes: _ipp._tcp,_universal. The name under which it is
+`published` may be another, where somebody else has that one.
+
 Gives one JSON object a line: `ready`; `published`, `withdrawn` for what was done; `found`, `updated`, `lost` for
 what is seen. The end of its input is the end of the speaker, which says goodbye.
 """
@@ -33,7 +36,8 @@ def obey(speaker, line):
     verb, *words = shlex.split(line)
     if verb == "publish":
         kind, name, port, *txt = words
-        speaker.publish(kind, name, int(port), pairs(txt))
+        kind, *subtypes = kind.split(",")
+        name = speaker.publish(kind, subtypes, name, int(port), pairs(txt))
         tell("published", kind=kind, name=name)
     elif verb == "txt":
         kind, name, *txt = words

@@ -21,6 +21,8 @@ pub(super) struct Speaker {
     input: Option<ChildStdin>,
     out: Said,
     err: Said,
+    /// So many services, ever.
+    published: usize,
 }
 
 impl Speaker {
@@ -53,15 +55,27 @@ impl Speaker {
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let speaker = Self { out: Said::listen(out), err: Said::listen(err), child, input };
+        let speaker = Self { out: Said::listen(out), err: Said::listen(err), published: 0, child, input };
         speaker.hears("ready", |_| true);
         speaker
     }
 
     /// Publishes a service, and waits until that is done.
     pub(super) fn publish(&mut self, kind: &str, name: &str, port: u16, txt: &[&str]) {
+        let under = self.publish_somehow(kind, name, port, txt);
+        assert_eq!(under, name);
+    }
+
+    /// The same where the name may be taken: gives the one that it got.
+    pub(super) fn publish_somehow(&mut self, kind: &str, name: &str, port: u16, txt: &[&str]) -> String {
+        self.published += 1;
         self.say(&[&["publish", kind, name, &port.to_string()], txt].concat());
-        self.hears("published", |event| event["name"] == name);
+        let published = self.published;
+        let under = self.out.wait(|text| {
+            let mut all = events(text).filter(|event| event["event"] == "published");
+            all.nth(published - 1).and_then(|event| event["name"].as_str().map(str::to_owned))
+        });
+        under.unwrap_or_else(|| panic!("not published:\n{}\n{}", self.out.text(), self.err.text()))
     }
 
     /// Gives a service of its own another TXT record.
@@ -84,6 +98,12 @@ impl Speaker {
     pub(super) fn hears(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let heard = self.out.wait(|text| events(text).find(|event| event["event"] == name && fits(event)));
         heard.unwrap_or_else(|| panic!("no fitting `{name}` in:\n{}\n{}", self.out.text(), self.err.text()))
+    }
+
+    /// So far.
+    pub(super) fn never_heard(&self, what: impl Fn(&Value) -> bool) {
+        let heard = events(&self.out.text()).find(what);
+        assert_eq!(heard, None);
     }
 
     /// Ends it, which is its goodbye for all that it publishes; and nothing that it met was odd to it.

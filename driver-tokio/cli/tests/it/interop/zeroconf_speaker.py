@@ -54,9 +54,14 @@ class Speaker:
     def browse(self, kind):
         ServiceBrowser(self._zeroconf, kind + ".local.", self._listener)
 
-    def publish(self, kind, name, port, txt):
-        self._infos[kind, name] = self._info(kind, name, port, txt)
-        self._zeroconf.register_service(self._infos[kind, name])
+    def publish(self, kind, subtypes, name, port, txt):
+        if subtypes:
+            raise ValueError("zeroconf publishes no subtypes")
+        info = self._info(kind, name, port, txt)
+        self._zeroconf.register_service(info, allow_name_change=True)
+        name = info.name.removesuffix("." + info.type)
+        self._infos[kind, name] = info
+        return name
 
     def txt(self, kind, name, txt):
         port = self._infos[kind, name].port
