@@ -62,7 +62,8 @@
 //! | `peers` | where peers are, and which connection counts | touch a pairing record |
 //! | `node` | carries what one says to whom it concerns | anything else |
 //!
-//! Engines do not know each other: `node/route.rs` is the only wiring.
+//! Engines do not know each other: `node/route.rs` is the only wiring. Which rules of mDNS are kept, and which test
+//! shows each, is told in [`mdns_rules`].
 
 mod as_bin;
 mod as_bin_list;
@@ -78,6 +79,8 @@ mod id;
 mod identity;
 mod io;
 mod mdns;
+#[doc = include_str!("mdns_rules.md")]
+pub mod mdns_rules {}
 mod metadata;
 mod node;
 mod pairing;

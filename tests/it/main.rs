@@ -5,7 +5,9 @@
 
 mod driver;
 mod fuzz;
+mod named;
 mod node;
+mod rules;
 mod survive;
 mod tidy;
 mod world;

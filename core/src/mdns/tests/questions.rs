@@ -2,8 +2,7 @@
 
 use super::lan::*;
 use super::*;
-use crate::mdns::parse::Query;
-use crate::mdns::records::{Data, Question, Record, Share, Types, Want};
+use crate::mdns::records::{Data, Question, Record, Share, Want};
 use std::net::Ipv4Addr;
 
 fn stranger() -> SocketAddr {
@@ -105,28 +104,6 @@ fn a_unique_answer_ends_the_questions_until_80_percent_of_its_time() {
 }
 
 #[test]
-fn the_first_question_after_start_wake_and_link_up_asks_for_unicast_and_no_later_one_does() {
-    let mut lan = Lan::ethernet();
-    let node = browser(&mut lan);
-    let check = |lan: &mut Lan| {
-        lan.sent.clear();
-        lan.run_for(secs(20));
-        let wants: Vec<Want> = asked(lan, node).into_iter().map(|(_, question)| question.want).collect();
-        let [Want::Unicast, later @ ..] = &wants[..] else { panic!("{wants:?}") };
-        assert!(later.len() > 2 && later.iter().all(|want| *want == Want::Multicast), "{wants:?}");
-    };
-    check(&mut lan);
-    let now = lan.time();
-    lan.nodes[node].handle_wake(now);
-    check(&mut lan);
-    let (now, addresses) = (lan.time(), lan.addresses(node));
-    lan.nodes[node].handle_link_down(now, SOCKET);
-    let link = Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses };
-    lan.nodes[node].handle_link_up(now, link);
-    check(&mut lan);
-}
-
-#[test]
 fn where_several_share_the_port_at_one_address_nobody_asks_for_unicast() {
     let mut lan = Lan::loopback();
     let node = lan.node();
@@ -196,19 +173,4 @@ fn the_class_of_opt_is_a_length_and_voids_nothing_beside_it() {
     lan.run_for(millis(1));
     assert!(lan.sees(node, 7));
     assert_eq!(lan.nodes[node].dropped(Dropped::Unparsed), 0);
-}
-
-#[test]
-fn who_says_that_an_address_does_not_exist_is_not_asked_for_it() {
-    let mut lan = Lan::ethernet();
-    browser(&mut lan);
-    let mut nothing = Types::default();
-    nothing.insert(Type::TXT);
-    let denial = record(host_name(7), Share::Unique, Data::Nsec(nothing));
-    let [ptr, srv, _] = peer(7);
-    lan.inject(stranger(), &write::response(Family::V4, &[ptr, srv, denial], &[])[0]);
-    lan.run_for(secs(10));
-    let queries = lan.sent.iter().filter_map(Sent::query);
-    let of_host = queries.flat_map(|query: Query| query.questions).filter(|q| q.name == host_name(7));
-    assert_eq!(of_host.count(), 0);
 }
