@@ -129,6 +129,9 @@ pub struct Opened {
     pub address: SocketAddr,
     /// Datagrams that one send may carry (GSO); 1 where the operating system has none. Not 0.
     pub gso_segments: usize,
+    /// For mDNS, whether anybody had its port before this socket: a unicast reply may go to him, so that none is
+    /// asked for. Of a node's first socket alone it matters. RFC 6762 §15.1.
+    pub shares_port: bool,
 }
 
 /// The two bits of explicit congestion notification. RFC 3168 §5.

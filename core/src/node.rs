@@ -176,7 +176,8 @@ impl Node {
             (SocketSpec::Quic { .. }, Err(_)) => self.quic.handle_socket_gone(id),
             (SocketSpec::Mdns { family, interface, .. }, Ok(_)) => {
                 let addresses = self.sockets.addresses(interface);
-                let link = crate::mdns::Link { socket: id, family, interface, addresses };
+                let shares_port = self.sockets.shares_port();
+                let link = crate::mdns::Link { socket: id, family, interface, addresses, shares_port };
                 self.mdns.handle_link_up(now, link);
             }
             (SocketSpec::Mdns { .. }, Err(_)) => self.mdns.handle_link_down(now, id),

@@ -4,8 +4,8 @@
 
 use handfast_core::{Family, SocketSpec};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::{fs, io};
 
 /// mDNS's port. RFC 6762 §3.
 const MDNS_PORT: u16 = 5353;
@@ -61,6 +61,23 @@ fn udp(family: Family) -> io::Result<Socket> {
         Family::V6 => socket.set_only_v6(true)?,
     }
     Ok(socket)
+}
+
+/// Whether some socket has mDNS's port already, of whatever program. RFC 6762 §15.1.
+///
+/// Elsewhere than on Linux the operating system's own responder always has it. Nothing is bound to find out: that
+/// would keep the port from somebody who comes at the same moment.
+pub(crate) fn mdns_port_is_taken() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let has_port = |line: &str| {
+        let address = line.split_whitespace().nth(1).and_then(|address| address.rsplit_once(':'));
+        address.is_some_and(|(_, port)| u16::from_str_radix(port, 16) == Ok(MDNS_PORT))
+    };
+    // Of the network namespace of this thread; a kernel that tells nothing has nobody to share with.
+    let tables = ["udp", "udp6"].map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")));
+    tables.iter().flatten().any(|table| table.lines().any(has_port))
 }
 
 /// The operating system's own responder has the port, too.
@@ -121,6 +138,13 @@ mod tests {
         let (a, b) = (open(&spec).unwrap(), open(&spec).unwrap());
         assert_eq!(a.local_addr().unwrap().port(), 5353);
         assert_eq!(b.local_addr().unwrap(), a.local_addr().unwrap());
+    }
+
+    #[test]
+    fn who_has_the_mdns_port_is_seen_by_those_who_come_later() {
+        let spec = SocketSpec::Mdns { family: Family::V4, interface: 1, source: Ipv4Addr::LOCALHOST.into() };
+        let _first = open(&spec).unwrap();
+        assert!(mdns_port_is_taken());
     }
 
     #[test]

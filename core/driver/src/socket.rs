@@ -98,10 +98,11 @@ pub(crate) struct Bound<R: Runtime> {
 
 impl<R: Runtime> Bound<R> {
     pub(crate) fn open(runtime: &R, id: SocketId, spec: &SocketSpec) -> io::Result<(Self, Opened)> {
+        let shares_port = matches!(spec, SocketSpec::Mdns { .. }) && crate::bind::mdns_port_is_taken();
         let socket = runtime.open(spec)?;
         let address = socket.local_addr()?;
         let io = UdpSocketState::new((&socket).into())?;
-        let opened = Opened { address, gso_segments: io.max_gso_segments().max(1) };
+        let opened = Opened { address, gso_segments: io.max_gso_segments().max(1), shares_port };
         Ok((Self { id, socket: runtime.register(socket)?, io, empty: 0, failures: 0 }, opened))
     }
 

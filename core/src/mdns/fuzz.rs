@@ -55,7 +55,10 @@ fn engine(now: Instant) -> Mdns {
     let mut mdns = Mdns::new(Limits { cached_records: MAX_RECORDS }, Rng::child(&Seed::new([1; 32]), "mdns"));
     let kind = ServiceType::udp(&ServiceName::new("test").expect("a sound name"));
     let addresses = vec![InterfaceAddr { ip: OWN, prefix: 24 }];
-    mdns.handle_link_up(now, Link { socket: SOCKET, family: Family::V4, interface: 2, addresses });
+    mdns.handle_link_up(
+        now,
+        Link { socket: SOCKET, family: Family::V4, interface: 2, addresses, shares_port: false },
+    );
     let (instance, host) = (label("node-0"), label("node-0"));
     let of = |id: u64, naming, instance| {
         let (kind, host, subtypes, txt) = (kind.clone(), host.clone(), vec![label("_sub-0")], Txt::default());

@@ -50,6 +50,8 @@ pub(crate) struct Link {
     pub(crate) interface: u32,
     /// All addresses of the interface, of both families: they are announced together. RFC 6762 §6.2.
     pub(crate) addresses: Vec<InterfaceAddr>,
+    /// Whether somebody else had the port first, so that unicasts may go to him. RFC 6762 §15.1.
+    pub(crate) shares_port: bool,
 }
 
 impl Link {
@@ -98,7 +100,7 @@ pub(super) struct LinkState {
 
 impl LinkState {
     pub(super) fn new(turn: &mut Turn<'_>, link: Link, max_records: usize) -> Self {
-        let direct = if link.is_loopback() { Direct::MayMiss } else { Direct::Reach };
+        let direct = if link.is_loopback() || link.shares_port { Direct::MayMiss } else { Direct::Reach };
         let mut state = Self {
             link,
             owned: Owned::default(),

@@ -39,6 +39,8 @@ pub(super) struct Sockets {
     /// What was asked for, then what the first QUIC socket got.
     port: u16,
     requests: VecDeque<Request>,
+    /// Whether mDNS's port was somebody else's before it was ours.
+    shares_port: bool,
 }
 
 struct Socket {
@@ -57,6 +59,7 @@ impl Sockets {
             next: 0,
             port,
             requests: VecDeque::new(),
+            shares_port: false,
         };
         sockets.open(SocketSpec::Quic { family: Family::V4, port });
         sockets
@@ -94,13 +97,17 @@ impl Sockets {
 
     /// A socket was opened, or failed. What it was for; `None` for one that is no longer wanted.
     pub(super) fn handle_socket(&mut self, id: SocketId, opened: Option<&Opened>) -> Option<SocketSpec> {
+        // Our own sockets share the port as well, and each knows what to do with what the others get.
+        let is_first = self.mdns().next().is_none();
         let socket = self.sockets.get_mut(&id)?;
         let spec = socket.spec;
         match opened {
             Some(opened) => {
                 socket.open = true;
-                if matches!(spec, SocketSpec::Quic { .. }) {
-                    self.port = opened.address.port();
+                match spec {
+                    SocketSpec::Quic { .. } => self.port = opened.address.port(),
+                    SocketSpec::Mdns { .. } if is_first => self.shares_port = opened.shares_port,
+                    SocketSpec::Mdns { .. } => {}
                 }
             }
             None => {
@@ -132,6 +139,11 @@ impl Sockets {
     pub(super) fn addresses(&self, interface: u32) -> Vec<InterfaceAddr> {
         let found = self.interfaces.iter().find(|i| i.index == interface);
         found.map(|i| i.addresses.clone()).unwrap_or_default()
+    }
+
+    /// Whether unicasts to mDNS's port may go to somebody else.
+    pub(super) fn shares_port(&self) -> bool {
+        self.shares_port
     }
 
     /// The open mDNS sockets and their interfaces.
@@ -221,7 +233,7 @@ mod tests {
     }
 
     fn opened(address: &str) -> Opened {
-        Opened { address: address.parse().unwrap(), gso_segments: 1 }
+        Opened { address: address.parse().unwrap(), gso_segments: 1, shares_port: false }
     }
 
     #[test]
@@ -256,6 +268,27 @@ mod tests {
         assert_eq!(requests(&mut sockets), [Request::Open(a, v4), Request::Open(b, v6)]);
         assert_eq!(sockets.handle_interfaces(&[]), [a, b]);
         assert_eq!(requests(&mut sockets), [Request::Close(a), Request::Close(b)]);
+    }
+
+    #[test]
+    fn the_first_socket_of_mdns_says_whether_somebody_else_had_the_port() {
+        for shares_port in [false, true] {
+            let mut sockets = Sockets::new(Interfaces::all(), 0);
+            let eth = interface("eth0", 2, &["192.0.2.1", "fe80::1"]);
+            sockets.handle_interfaces(std::slice::from_ref(&eth));
+            let first = Opened { shares_port, ..opened("0.0.0.0:5353") };
+            sockets.handle_socket(SocketId(1), Some(&first));
+            // It shares the port with the first.
+            let second = Opened { shares_port: true, ..opened("[::]:5353") };
+            sockets.handle_socket(SocketId(2), Some(&second));
+            assert_eq!(sockets.shares_port(), shares_port);
+            // All are gone, and others come.
+            sockets.handle_interfaces(&[]);
+            sockets.handle_interfaces(&[eth]);
+            let again = Opened { shares_port: !shares_port, ..first };
+            sockets.handle_socket(SocketId(3), Some(&again));
+            assert_eq!(sockets.shares_port(), !shares_port);
+        }
     }
 
     #[test]

@@ -113,7 +113,10 @@ fn engine(end: usize) -> Quic {
     let rng = Rng::child(&Seed::new([end as u8; 32]), "quic");
     let crypto: Crypto = crypto::repeatable();
     let mut quic = Quic::new(Arc::new(config), &identity, crypto, rng).expect("ring has all that is needed");
-    quic.handle_socket_open(SocketId(0), Opened { address: address(end as u8), gso_segments: 4 });
+    quic.handle_socket_open(
+        SocketId(0),
+        Opened { address: address(end as u8), gso_segments: 4, shares_port: false },
+    );
     quic
 }
 

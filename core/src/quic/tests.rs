@@ -36,7 +36,10 @@ fn engine_of(end: usize, config: Config) -> Quic {
     let crypto = Crypto::new(rustls::crypto::ring::default_provider());
     let rng = Rng::child(&Seed::new([end as u8; 32]), "quic");
     let mut quic = Quic::new(Arc::new(config), &identity(end), crypto, rng).unwrap();
-    quic.handle_socket_open(SocketId(0), Opened { address: address(end), gso_segments: 1 });
+    quic.handle_socket_open(
+        SocketId(0),
+        Opened { address: address(end), gso_segments: 1, shares_port: false },
+    );
     quic
 }
 

@@ -232,7 +232,7 @@ impl<A: App> World<A> {
                 Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
                 Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
             };
-            Ok(Opened { address: SocketAddr::new(ip, port), gso_segments: 64 })
+            Ok(Opened { address: SocketAddr::new(ip, port), gso_segments: 64, shares_port: false })
         };
         let failed = result.is_err();
         if let Some(node) = &mut machine.node {

@@ -173,7 +173,8 @@ impl Lan {
     }
 
     fn up(&mut self, n: usize, family: Family, form: u8) {
-        let link = Link { socket: socket(family), family, interface: 2, addresses: addresses(n, form) };
+        let (socket, addresses) = (socket(family), addresses(n, form));
+        let link = Link { socket, family, interface: 2, addresses, shares_port: false };
         self.nodes[n].handle_link_up(self.now, link);
     }
 

@@ -281,7 +281,8 @@ fn a_link_that_goes_down_loses_what_was_seen_there() {
     lan.run_for(secs(1));
     assert!(!lan.sees(a, b));
     let addresses = lan.addresses(a);
-    let link = Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses };
+    let link =
+        Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses, shares_port: false };
     let now = lan.time();
     lan.nodes[a].handle_link_up(now, link);
     assert!(lan.run_until(secs(1), |lan| lan.sees(a, b)) < millis(300));
@@ -295,7 +296,8 @@ fn both_families_of_an_interface_are_one_sighting() {
         InterfaceAddr { ip: "10.0.0.1".parse().unwrap(), prefix: 24 },
         InterfaceAddr { ip: "fe80::1".parse().unwrap(), prefix: 64 },
     ];
-    let second = Link { socket: SocketId(2), family: Family::V6, interface: INTERFACE, addresses };
+    let second =
+        Link { socket: SocketId(2), family: Family::V6, interface: INTERFACE, addresses, shares_port: false };
     let now = lan.time();
     lan.nodes[a].handle_link_up(now, second);
     let records = [

@@ -13,8 +13,10 @@ fn before_a_flood() -> Lan {
     lan.silent_node();
     lan.nodes[0] = Mdns::new(Limits { cached_records: 1024 }, rng(1));
     let (now, addresses) = (lan.time(), lan.addresses(0));
-    lan.nodes[0]
-        .handle_link_up(now, Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses });
+    lan.nodes[0].handle_link_up(
+        now,
+        Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses, shares_port: false },
+    );
     lan.nodes[0].browse(now, kind().into()).unwrap();
     lan.nodes[0].resolve(now, &kind(), &label(1));
     lan.node();

@@ -66,6 +66,8 @@ pub(super) struct Lan {
     base: Instant,
     pub(super) now: Duration,
     place: Place,
+    /// Whether nodes that come find the port taken.
+    pub(super) shares_port: bool,
     pub(super) nodes: Vec<Mdns>,
     pub(super) events: Vec<Vec<(Duration, Event)>>,
     pub(super) sent: Vec<Sent>,
@@ -92,6 +94,7 @@ impl Lan {
             base: base(),
             now: Duration::ZERO,
             place,
+            shares_port: false,
             nodes: Vec::new(),
             events: Vec::new(),
             sent: Vec::new(),
@@ -124,7 +127,13 @@ impl Lan {
         let node = self.nodes.len();
         let mut mdns = Mdns::new(Limits { cached_records: 64 }, rng(node as u8 + 1));
         let addresses = self.addresses(node);
-        let link = Link { socket: SOCKET, family: Family::V4, interface: INTERFACE, addresses };
+        let link = Link {
+            socket: SOCKET,
+            family: Family::V4,
+            interface: INTERFACE,
+            addresses,
+            shares_port: self.shares_port,
+        };
         mdns.handle_link_up(self.time(), link);
         self.nodes.push(mdns);
         self.events.push(Vec::new());
@@ -151,7 +160,10 @@ impl Lan {
         let (socket, interface) = (OTHER_SOCKET, OTHER_INTERFACE);
         let now = self.time();
         self.others.insert(node);
-        self.nodes[node].handle_link_up(now, Link { socket, family: Family::V4, interface, addresses });
+        self.nodes[node].handle_link_up(
+            now,
+            Link { socket, family: Family::V4, interface, addresses, shares_port: false },
+        );
     }
 
     /// A stranger's datagram, to the group of the second segment.

@@ -94,7 +94,13 @@ fn questions_want_unicast_when_the_link_came_up_or_the_machine_woke_and_at_no_ot
             lan.nodes[0].handle_wake(now);
         } else {
             let (socket, family) = (SOCKET, Family::V4);
-            let link = Link { socket, family, interface: INTERFACE, addresses: addresses.clone() };
+            let link = Link {
+                socket,
+                family,
+                interface: INTERFACE,
+                addresses: addresses.clone(),
+                shares_port: false,
+            };
             lan.nodes[0].handle_link_up(now, link);
         }
         lan.run_for(secs(10));

@@ -104,12 +104,14 @@ fn a_unique_answer_ends_the_questions_until_80_percent_of_its_time() {
 }
 
 #[test]
-fn where_several_share_the_port_at_one_address_nobody_asks_for_unicast() {
-    let mut lan = Lan::loopback();
-    let node = lan.node();
-    lan.run_for(secs(100));
-    let asked = asked(&lan, node);
-    assert!(asked.len() > 3 && asked.iter().all(|(_, question)| question.want == Want::Multicast));
+fn who_shares_the_port_with_others_at_one_address_never_asks_for_unicast() {
+    for (mut lan, shares_port) in [(Lan::loopback(), false), (Lan::ethernet(), true)] {
+        lan.shares_port = shares_port;
+        let node = lan.node();
+        lan.run_for(secs(100));
+        let asked = asked(&lan, node);
+        assert!(asked.len() > 3 && asked.iter().all(|(_, question)| question.want == Want::Multicast));
+    }
 }
 
 #[test]

@@ -305,7 +305,13 @@ fn other_data_at_a_name_of_ours_is_a_conflict_reported_once_a_minute() {
 fn an_echo_of_our_own_records_is_no_conflict() {
     let mut lan = settled();
     let second = InterfaceAddr { ip: "192.168.7.7".parse().unwrap(), prefix: 24 };
-    let link = Link { socket: SocketId(9), family: Family::V4, interface: 9, addresses: vec![second] };
+    let link = Link {
+        socket: SocketId(9),
+        family: Family::V4,
+        interface: 9,
+        addresses: vec![second],
+        shares_port: false,
+    };
     let now = lan.time();
     lan.nodes[0].handle_link_up(now, link);
     lan.run_for(secs(10));

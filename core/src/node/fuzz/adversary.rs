@@ -77,7 +77,10 @@ fn adversary() -> Quic {
     let rng = Rng::child(&Seed::new([ADVERSARY; 32]), "quic");
     let quic = Quic::new(Arc::new(config()), &identity(ADVERSARY), crypto::repeatable(), rng);
     let mut quic = quic.expect("ring has all that is needed");
-    quic.handle_socket_open(SocketId(0), Opened { address: address(ADVERSARY, Family::V4), gso_segments: 4 });
+    quic.handle_socket_open(
+        SocketId(0),
+        Opened { address: address(ADVERSARY, Family::V4), gso_segments: 4, shares_port: false },
+    );
     quic
 }
 

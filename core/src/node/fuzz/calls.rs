@@ -243,7 +243,11 @@ impl World {
                 if script.flag() {
                     let any: SocketAddr = ([0, 0, 0, 0], 40_000).into();
                     if driven.sockets.contains_key(&id) {
-                        let opened = Opened { address: any, gso_segments: usize::from(script.octet()) };
+                        let opened = Opened {
+                            address: any,
+                            gso_segments: usize::from(script.octet()),
+                            shares_port: false,
+                        };
                         driven.node.handle_socket(now, id, Ok(opened));
                     }
                 } else {

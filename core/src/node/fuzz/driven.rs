@@ -250,7 +250,8 @@ impl Driven {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let opened = Opened { address: SocketAddr::new(unspecified, port), gso_segments: 4 };
+        let opened =
+            Opened { address: SocketAddr::new(unspecified, port), gso_segments: 4, shares_port: false };
         self.node.handle_socket(now, id, Ok(opened));
     }
 

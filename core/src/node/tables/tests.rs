@@ -43,7 +43,11 @@ impl Bench {
                     if let SocketSpec::Mdns { .. } = spec {
                         self.mdns = Some(id);
                     }
-                    let opened = Opened { address: "0.0.0.0:4000".parse().unwrap(), gso_segments: 1 };
+                    let opened = Opened {
+                        address: "0.0.0.0:4000".parse().unwrap(),
+                        gso_segments: 1,
+                        shares_port: false,
+                    };
                     self.node.handle_socket(self.now, id, Ok(opened));
                 }
                 Output::Ask(Ask::Store(token, _)) => {
