@@ -12,6 +12,9 @@ const RECORD_EVERY: Duration = Duration::from_secs(1);
 /// A question is asked at most once in this time. RFC 6762 §5.2.
 const QUESTION_EVERY: Duration = Duration::from_secs(1);
 
+/// Whether a name is free is asked at most once in this time. RFC 6762 §8.1.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+
 /// Within this time a host multicasts at most [`MULTICASTS`].
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -29,6 +32,7 @@ struct Line {
     changes: u64,
     records: BTreeMap<Vec<u8>, Duration>,
     questions: BTreeMap<Vec<u8>, Duration>,
+    probes: BTreeMap<Vec<u8>, Duration>,
     window: Duration,
     multicasts: u32,
 }
@@ -62,9 +66,13 @@ impl Budget {
                 line.record(seen.at, record);
             }
         } else {
+            let (asked, every, what) = match packet.name_servers.is_empty() {
+                true => (&mut line.questions, QUESTION_EVERY, "a question"),
+                false => (&mut line.probes, PROBE_EVERY, "a probe"),
+            };
             for question in &packet.questions {
                 let key = format!("{} {:?}", question.qname, question.qtype).into_bytes();
-                apart(&mut line.questions, key, seen.at, QUESTION_EVERY, "a question");
+                apart(asked, key, seen.at, every, what);
             }
         }
     }
