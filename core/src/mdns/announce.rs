@@ -17,6 +17,8 @@ use wanted::{MAX_ADDRESSES, wanted_sets};
 
 /// How often a new or changed record is announced: twice at least, eight times at most. RFC 6762 §8.3.
 const ANNOUNCEMENTS: u8 = 3;
+/// The same after a sleep, when most of those who listen have the records still.
+const ANNOUNCEMENTS_WOKEN: u8 = 2;
 /// The first two announcements are so far apart; each further gap is twice the last. RFC 6762 §8.3.
 const ANNOUNCE_GAP: Duration = Duration::from_secs(1);
 /// A record is multicast at most once in this time. RFC 6762 §6.
@@ -36,23 +38,23 @@ const MAX_GOODBYES: usize = MAX_OWN_RECORDS;
 /// Where a set stands.
 ///
 /// ```text
-///   new, changed, or link up                     sent ANNOUNCEMENTS times
+///   new, changed, link up, woken                 sent as often as it shall be
 ///   ───────────────────────► Announcing ──────────────────────────────────► Established
 ///                               ▲  │ sent: next in 1 s, 2 s, …                   │
 ///                               └──┘                                             │
-///                               ▲────────────── changed, link up ────────────────┘
+///                               ▲─────────── changed, link up, woken ────────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announce {
-    Announcing { sent: u8, next_at: Instant },
+    Announcing { sent: u8, of: u8, next_at: Instant },
     Established,
 }
 
 impl Announce {
     fn on_sent(self, now: Instant) -> Self {
         match self {
-            Self::Announcing { sent, .. } if sent + 1 < ANNOUNCEMENTS => {
-                Self::Announcing { sent: sent + 1, next_at: now + ANNOUNCE_GAP * (1 << sent) }
+            Self::Announcing { sent, of, .. } if sent + 1 < of => {
+                Self::Announcing { sent: sent + 1, of, next_at: now + ANNOUNCE_GAP * (1 << sent) }
             }
             Self::Announcing { .. } | Self::Established => Self::Established,
         }
@@ -78,7 +80,7 @@ pub(super) struct OwnSet {
 
 impl OwnSet {
     fn new(name: Name, share: Share, ttl: Ttl, data: Vec<Data>, now: Instant) -> Self {
-        let announce = Announce::Announcing { sent: 0, next_at: now };
+        let announce = Announce::Announcing { sent: 0, of: ANNOUNCEMENTS, next_at: now };
         Self { name, share, ttl, data, last: None, answer: None, announce, updates: Vec::new() }
     }
 
@@ -153,16 +155,16 @@ impl OwnSet {
         self.last = Some(now);
     }
 
-    fn restart(&mut self, now: Instant) {
+    fn restart(&mut self, now: Instant, of: u8) {
         let limit = self.updates.first().filter(|_| self.updates.len() >= UPDATES_PER_MINUTE);
         let next_at = limit.map_or(now, |first| now.max(*first + MINUTE));
-        self.announce = Announce::Announcing { sent: 0, next_at };
+        self.announce = Announce::Announcing { sent: 0, of, next_at };
     }
 
     fn replace_data(&mut self, now: Instant, data: Vec<Data>) {
         self.data = data;
         self.updates.retain(|at| now < *at + MINUTE);
-        self.restart(now);
+        self.restart(now, ANNOUNCEMENTS);
         if self.updates.len() == UPDATES_PER_MINUTE {
             self.updates.remove(0);
         }
@@ -229,7 +231,7 @@ impl Owned {
     pub(super) fn release(&mut self, now: Instant, name: &Name) {
         for mut set in self.tentative.extract_if(.., |set| set.claim() == name) {
             if set.kind() != Type::NSEC {
-                set.restart(now);
+                set.restart(now, ANNOUNCEMENTS);
             }
             self.sets.push(set);
         }
@@ -279,10 +281,10 @@ impl Owned {
         self.goodbyes.truncate(MAX_GOODBYES);
     }
 
-    /// Announces everything anew: the link may have other listeners. RFC 6762 §8.3.
+    /// Announces everything anew, since the machine slept: the link may have other listeners. RFC 6762 §8.3.
     pub(super) fn announce_all(&mut self, now: Instant) {
         for set in self.sets.iter_mut().filter(|set| set.kind() != Type::NSEC) {
-            set.restart(now);
+            set.restart(now, ANNOUNCEMENTS_WOKEN);
         }
     }
 

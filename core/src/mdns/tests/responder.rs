@@ -56,6 +56,15 @@ fn announcements_are_three_with_doubling_gaps_and_never_periodic() {
 }
 
 #[test]
+fn who_slept_announces_twice_a_second_apart() {
+    let mut lan = settled();
+    let (start, now) = (lan.now, lan.time());
+    lan.nodes[0].handle_wake(now);
+    lan.run_for(secs(1000));
+    assert_eq!(lan.sent.iter().map(|sent| sent.at - start).collect::<Vec<_>>(), [secs(0), secs(1)]);
+}
+
+#[test]
 fn a_shared_answer_waits_20_to_120_ms_and_brings_all_that_is_asked_next() {
     let mut lan = settled();
     let answers = answers(&mut lan, &[ask_kind(Want::Multicast)], &[]);
