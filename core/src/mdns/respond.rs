@@ -108,14 +108,16 @@ impl Replies {
             Waited::No => rng.between(SHARED_DELAY_MIN, SHARED_DELAY_MAX),
             Waited::Yes => Duration::ZERO,
         };
-        let is_probe = !query.proposed.is_empty();
-        let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
         let is_crowded = self.is_crowded(now);
         let mut direct: Vec<usize> = Vec::new();
         let mut left_out = 0;
         for question in &query.questions {
+            let is_probed = query.proposed.iter().any(|record| record.name == question.name);
             for at in matching(owned, question) {
                 let set = &mut owned.sets[at];
+                // Only what is ours alone is defended.
+                let is_probe = is_probed && set.share == Share::Unique;
+                let gap = if is_probe { PROBE_GAP } else { MULTICAST_GAP };
                 if is_known(set, &query.known) {
                     left_out += 1;
                     continue;
@@ -123,7 +125,7 @@ impl Replies {
                 let wants_direct = match asker {
                     Asker::Resolver => true,
                     Asker::SameHost => false,
-                    Asker::Querier(_) if is_crowded && !is_probe && set.share == Share::Shared => false,
+                    Asker::Querier(_) if is_crowded && set.share == Share::Shared => false,
                     Asker::Querier(by) => by == Want::Unicast || question.want == Want::Unicast,
                 };
                 let wants_multicast = match asker {

@@ -351,6 +351,24 @@ fn a_probe_is_answered_by_multicast_again_after_250_ms_and_not_before() {
 }
 
 #[test]
+fn what_is_asked_beside_a_probe_waits_its_second() {
+    let mut lan = claiming();
+    lan.run_for(secs(2000));
+    lan.sent.clear();
+    let kind = Question { name: kind().name().clone(), kind: Type::PTR, want: Want::Multicast };
+    let office = Question { name: chosen_name("Office"), kind: Type::ANY, want: Want::Multicast };
+    let claims = [(kind, vec![ptr(9)]), (office, vec![unique("Office", other_srv(9))])];
+    let datagram = write::probe(Family::V4, &claims).remove(0);
+    for _ in 0..30 {
+        lan.inject(stranger(), &datagram);
+        lan.run_for(millis(50));
+    }
+    let tells = |sent: &&Sent| sent.records().iter().any(|record| record.data.kind() == Type::PTR);
+    let times: Vec<_> = lan.sent.iter().filter(tells).map(|sent| sent.at).collect();
+    assert!(times.len() == 2 && times[1] - times[0] >= secs(1), "{times:?}");
+}
+
+#[test]
 fn everyone_who_probes_for_our_name_is_told_at_once_and_directly() {
     let mut lan = claiming();
     lan.run_for(secs(100));
