@@ -8,15 +8,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to say")]
 
-use handfast_core::{Config, Event, Identity, ServiceName};
-use handfast_tests::app::{App, Context};
+mod lan;
+
+use self::lan::{Counter, config, identity};
 use handfast_tests::fabric::Host;
 use handfast_tests::world::World;
 use std::cell::Cell;
 use std::env;
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many nodes, where nobody says otherwise.
@@ -44,19 +44,6 @@ const RECORDS: u64 = 5;
 struct Cost {
     packets: f64,
     bytes: f64,
-}
-
-/// Counts what is discovered and not expired, in the whole world.
-struct Counter(Rc<Cell<usize>>);
-
-impl App for Counter {
-    fn event(&mut self, _: &mut Context<'_>, event: Event) {
-        match event {
-            Event::PeerDiscovered(_) => self.0.set(self.0.get() + 1),
-            Event::PeerExpired(_) => self.0.set(self.0.get() - 1),
-            _ => {}
-        }
-    }
 }
 
 /// A LAN of so many nodes, which all started at once.
@@ -104,20 +91,6 @@ impl Lan {
     fn check(&self) {
         assert_eq!(self.seen.get(), self.hosts.len() * (self.hosts.len() - 1), "everybody sees everybody");
     }
-}
-
-fn config(nodes: usize) -> Config {
-    let mut config = Config::new(ServiceName::new("bench").unwrap());
-    config.max_discovered_peers += nodes;
-    // A peer has less than eight records.
-    config.max_cached_records += nodes * 8;
-    config
-}
-
-fn identity(number: usize) -> Arc<Identity> {
-    let mut entropy = [0; 32];
-    entropy[..8].copy_from_slice(&(number as u64 + 1).to_be_bytes());
-    Arc::new(Identity::from_entropy(entropy))
 }
 
 /// What RFC 6762 lets a node send in an hour: each of its records once a second (§6), and for each record of another

@@ -8,15 +8,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to say")]
 
-use handfast_core::{Config, Event, Identity, ServiceName};
-use handfast_tests::app::{App, Context};
+mod lan;
+
+use self::lan::{Counter, config, identity};
 use handfast_tests::world::{Seen, World};
 use std::cell::Cell;
 use std::env;
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many nodes, where nobody says otherwise.
@@ -40,19 +40,6 @@ fn idle_time(nodes: usize) -> Duration {
         ..=10 => Duration::from_secs(3_600),
         11..=100 => Duration::from_secs(900),
         _ => Duration::from_secs(60),
-    }
-}
-
-/// Counts what is discovered and not expired, in the whole world.
-struct Counter(Rc<Cell<usize>>);
-
-impl App for Counter {
-    fn event(&mut self, _: &mut Context<'_>, event: Event) {
-        match event {
-            Event::PeerDiscovered(_) => self.0.set(self.0.get() + 1),
-            Event::PeerExpired(_) => self.0.set(self.0.get() - 1),
-            _ => {}
-        }
     }
 }
 
@@ -161,20 +148,6 @@ impl Lan {
         self.world.run_for(time);
         assert_eq!(self.seen.get(), self.all(), "an idle LAN loses nobody");
     }
-}
-
-fn config(nodes: usize) -> Config {
-    let mut config = Config::new(ServiceName::new("bench").unwrap());
-    config.max_discovered_peers += nodes;
-    // A peer has less than eight records.
-    config.max_cached_records += nodes * 8;
-    config
-}
-
-fn identity(number: usize) -> Arc<Identity> {
-    let mut entropy = [0; 32];
-    entropy[..8].copy_from_slice(&(number as u64 + 1).to_be_bytes());
-    Arc::new(Identity::from_entropy(entropy))
 }
 
 fn main() -> io::Result<()> {
