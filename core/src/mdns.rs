@@ -30,6 +30,7 @@ pub use self::stats::{MdnsDropped, MdnsStats};
 mod announce;
 mod browse;
 mod cache;
+mod direct;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod guard;

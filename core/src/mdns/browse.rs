@@ -3,6 +3,7 @@
 //! Holds a series for each question that somebody here waits for. Never knows the answers: the link says
 //! when a question is answered.
 
+use super::direct::{Direct, DirectReplies};
 use super::name::Name;
 use super::records::{Question, Type, Want};
 use crate::rng::Rng;
@@ -27,8 +28,6 @@ const TURN_EVERY: Duration = Duration::from_millis(100);
 const TURNS_AHEAD: Duration = Duration::from_millis(500);
 /// So many questions that nobody wants any more are remembered for their second; then the oldest is forgotten.
 const MAX_GIVEN_UP: usize = 64;
-/// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
-const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
 /// What others ask counts as asked by us from so long after our last question on. Less than [`GAP_MIN`], since
 /// those who began together repeat together: the first of them speaks for all.
@@ -82,14 +81,6 @@ impl Purpose {
             Self::Wanted => Patience::Endless,
         }
     }
-}
-
-/// Whether replies by unicast reach this socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direct {
-    Reach,
-    /// Several share the port at one address, and the kernel picks one. RFC 6762 §15.1.
-    MayMiss,
 }
 
 /// ```text
@@ -169,8 +160,7 @@ pub(super) struct Queries {
     /// Questions that nobody wants any more, and when each was asked: one that is wanted again waits its
     /// second.
     given_up: VecDeque<(Instant, Name, Type)>,
-    direct: Direct,
-    asked_direct: Option<Instant>,
+    direct: DirectReplies,
     /// Until when a question that begins is one of the first on the link.
     first_batch: Instant,
     /// Series that end, in all and by whose word they began.
@@ -186,8 +176,7 @@ impl Queries {
         Self {
             series: BTreeMap::new(),
             given_up: VecDeque::new(),
-            direct,
-            asked_direct: None,
+            direct: DirectReplies::new(direct),
             first_batch: now + FIRST_BATCH,
             passing: 0,
             sources: BTreeMap::new(),
@@ -395,12 +384,9 @@ impl Queries {
                 Purpose::FollowUp(_) => is_first,
                 Purpose::Doubt | Purpose::Wanted => is_first && now <= self.first_batch,
             };
-            let want = match self.direct {
-                Direct::Reach if is_direct => Want::Unicast,
-                Direct::Reach | Direct::MayMiss => Want::Multicast,
-            };
-            if want == Want::Unicast {
-                self.asked_direct = Some(now);
+            let want = if is_direct { self.direct.want() } else { Want::Multicast };
+            if is_direct {
+                self.direct.on_asked(now);
             }
             series.on_asked(now, rng);
             questions.push(Question { name: name.clone(), kind: *kind, want });
@@ -424,6 +410,6 @@ impl Queries {
 
     /// Whether a unicast reply may be believed. RFC 6762 §6.
     pub(super) fn expects_direct(&self, now: Instant) -> bool {
-        self.asked_direct.is_some_and(|at| now <= at + UNICAST_WINDOW)
+        self.direct.expects(now)
     }
 }

@@ -4,8 +4,9 @@
 //! becomes datagrams. Never judges whether a datagram may be believed: `mdns` does that first.
 
 use super::announce::Owned;
-use super::browse::{Direct, Purpose, Queries};
+use super::browse::{Purpose, Queries};
 use super::cache::{Cache, Due};
+use super::direct::Direct;
 use super::name::Name;
 use super::others::Others;
 use super::parse::Query;

@@ -4,7 +4,7 @@
 //! says what somebody else claims.
 
 use super::MAX_NAMES;
-use super::browse::Direct;
+use super::direct::{Direct, DirectReplies};
 use super::name::Name;
 use super::records::Want;
 use crate::rng::Rng;
@@ -19,8 +19,6 @@ const FIRST_DELAY_MAX: Duration = Duration::from_millis(250);
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 /// Probes for a name. RFC 6762 §8.1.
 const PROBES: u8 = 3;
-/// A unicast reply is believed for so long after we asked for one. RFC 6762 §6.
-const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
 /// Where the claim to a name stands on a link. A name that is in no table is either ours or not wanted.
 ///
@@ -104,13 +102,12 @@ impl Probe {
 #[derive(Debug)]
 pub(super) struct Probes {
     probes: BTreeMap<Name, Probe>,
-    direct: Direct,
-    asked_direct: Option<Instant>,
+    direct: DirectReplies,
 }
 
 impl Probes {
     pub(super) fn new(direct: Direct) -> Self {
-        Self { probes: BTreeMap::new(), direct, asked_direct: None }
+        Self { probes: BTreeMap::new(), direct: DirectReplies::new(direct) }
     }
 
     /// Begins anew with a name, not before `earliest`. Names that begin at about the same time go out together.
@@ -164,8 +161,8 @@ impl Probes {
                 name.clone()
             })
             .collect();
-        if !names.is_empty() && self.direct == Direct::Reach {
-            self.asked_direct = Some(now);
+        if !names.is_empty() {
+            self.direct.on_asked(now);
         }
         names
     }
@@ -176,15 +173,12 @@ impl Probes {
 
     /// Where those who defend their names shall answer. RFC 6762 §8.1, §15.1.
     pub(super) fn want(&self) -> Want {
-        match self.direct {
-            Direct::Reach => Want::Unicast,
-            Direct::MayMiss => Want::Multicast,
-        }
+        self.direct.want()
     }
 
     /// Whether a unicast reply may be believed. RFC 6762 §6.
     pub(super) fn expects_direct(&self, now: Instant) -> bool {
-        self.asked_direct.is_some_and(|at| now <= at + UNICAST_WINDOW)
+        self.direct.expects(now)
     }
 
     /// How full it is.

@@ -2,7 +2,8 @@
 
 use super::lan::*;
 use super::*;
-use crate::mdns::browse::{Direct, Queries};
+use crate::mdns::browse::Queries;
+use crate::mdns::direct::Direct;
 use crate::mdns::records::{Question, Record, Want};
 
 /// Their records fit into one another's caches.
