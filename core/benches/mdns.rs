@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use handfast_core::ask::{Answer, Ask};
-use handfast_core::store::StoreReply;
+use handfast_core::store::{StoreReply, Stored};
 use handfast_core::*;
 use simple_dns::rdata::{A, AAAA, NSEC, PTR, RData, SRV, TXT};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, ResourceRecord, TYPE};
@@ -67,7 +67,7 @@ impl Listener {
                     self.node.handle_socket(self.now, id, Ok(opened));
                 }
                 Output::Ask(Ask::Store(token, _)) => {
-                    self.node.answer(self.now, Answer::Store(token, StoreReply::Loaded(Vec::new())));
+                    self.node.answer(self.now, Answer::Store(token, StoreReply::Loaded(Stored::default())));
                 }
                 Output::Wait(_) => return,
                 _ => {}

@@ -322,6 +322,24 @@ pub enum JoinError {
     Several(Vec<PeerId>),
 }
 
+/// Why a key was not trusted, or not banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MarkError {
+    /// The key is banned: lift that first.
+    #[error("this device is banned")]
+    Banned,
+    /// 64 keys are trusted and not paired yet, or 4,096 are banned.
+    #[error("as many devices as may be are trusted, or banned, already")]
+    Full,
+    /// The store has not loaded, or failed.
+    #[error("the store has not loaded")]
+    NotReady,
+    /// It is this node's own key.
+    #[error("that is this very device")]
+    Own,
+}
+
 /// Why no node was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -48,6 +48,14 @@ pub enum Event {
     PairingEnded(PairingId, Result<PairedPeer, PairingFailure>),
     /// The two sides are paired. Follows the success of `peer_paired` on both.
     PeerPaired(PairedPeer),
+    /// From here on the node pairs with this key as soon as it can, also after a restart: that is stored.
+    PeerTrusted(PairingId, Fingerprint),
+    /// To pair with a key that is trusted came to nothing this time. The node goes on trying.
+    TrustTried(PairingId, PairingFailure),
+    /// A key is banned, and will be after a restart: that is stored. It was heeded before.
+    PeerBanned(Fingerprint),
+    /// A key that was trusted and not paired yet, or banned, is so no longer: that is stored.
+    PeerUnmarked(Fingerprint),
     /// A pairing ended because the peer, or this node, forgot it.
     PeerUnpaired(PublicKey, PairId),
     /// The store failed: nothing was said that it does not hold.
@@ -150,9 +158,24 @@ pub struct PairedPeer {
     pub replaces: Vec<PairId>,
 }
 
-/// One call of [`host`](crate::PairingMut::host) or [`join`](crate::PairingMut::join).
+/// One call of [`host`](crate::PairingMut::host) or [`join`](crate::PairingMut::join), or one key that is
+/// [trusted](crate::PairingMut::trust), as long as the node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairingId(pub(crate) u64);
+
+/// A key that this node pairs with, without a code, as soon as the two meet and trust each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustedKey {
+    /// What [`Event::PairingEnded`] will name. Another after a restart.
+    pub pairing: PairingId,
+    /// The key's hash.
+    pub fingerprint: Fingerprint,
+    /// Where the user said that it may be reached.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether it is stored: until then nobody is dialled for it.
+    pub stored: bool,
+}
 
 /// How far a pairing got, for people who watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +217,9 @@ pub enum PairingFailure {
     /// The two have no version, suite or method in common.
     #[error("the other device speaks another version of pairing")]
     Method,
+    /// The other side was not told to trust this one, or not yet.
+    #[error("the other device does not trust this one yet")]
+    NotTrusted,
     /// The other side shows no code.
     #[error("the other device shows no pairing code")]
     NoWindow,

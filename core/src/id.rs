@@ -114,6 +114,12 @@ impl Fingerprint {
     }
 }
 
+impl From<PublicKey> for Fingerprint {
+    fn from(key: PublicKey) -> Self {
+        key.fingerprint()
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE32_NOPAD.encode(&self.0).to_ascii_lowercase())

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use handfast_core::ask::{Answer, Ask};
-//! use handfast_core::store::{StoreReply, StoreRequest};
+//! use handfast_core::store::{StoreReply, StoreRequest, Stored};
 //! use handfast_core::*;
 //! # fn open(_: SocketSpec) -> Result<Opened, std::io::ErrorKind> { Err(std::io::ErrorKind::Unsupported) }
 //! # fn send(_: Transmit, _: &[u8]) {}
@@ -28,7 +28,7 @@
 //!             Output::Event(event) => println!("{event:?}"),
 //!             Output::Ready(_ready) => { /* read or write `node.stream(..)` */ }
 //!             Output::Ask(Ask::Store(token, StoreRequest::Load)) => {
-//!                 node.answer(now(), Answer::Store(token, StoreReply::Loaded(Vec::new())));
+//!                 node.answer(now(), Answer::Store(token, StoreReply::Loaded(Stored::default())));
 //!             }
 //!             Output::Ask(_) => { /* answer when the application has */ }
 //!             Output::Yield => { /* see what was received, then go on */ }

@@ -57,6 +57,8 @@ pub struct Node {
     sessions: BTreeSet<ConnId>,
     /// Keys that were dialled to pair with: the dialler connects once they are paired.
     met: BTreeSet<PublicKey>,
+    /// Whether TLS was told of keys that are banned.
+    bans: bool,
     out: VecDeque<Output>,
     /// Something was told since the engines were last heard.
     stale: bool,
@@ -101,6 +103,7 @@ impl Node {
             services: Services::default(),
             sessions: BTreeSet::new(),
             met: BTreeSet::new(),
+            bans: false,
             out: VecDeque::new(),
             stale: true,
             advertised: None,

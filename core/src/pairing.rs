@@ -12,6 +12,7 @@
 //! | `opening`, `sessions`, `endings` | how it begins, how messages move it, how it ends |
 //! | `ledger`, `answers` | records in the store, and what follows an answer |
 //! | `commit`, `settle` | both or neither: the table, and running it |
+//! | `marks`, `trusting` | keys that are trusted without a code, or banned |
 //! | `window`, `entries`, `prompts`, `hooks` | what is counted and awaited |
 //! | `tables` | how full all of it is |
 
@@ -27,6 +28,7 @@ mod introduction;
 mod joiner;
 mod keys;
 mod ledger;
+mod marks;
 mod opening;
 mod pake;
 mod prompts;
@@ -34,10 +36,11 @@ mod session;
 mod sessions;
 mod settle;
 mod tables;
+mod trusting;
 mod window;
 
 pub(crate) use entries::MAX_ENTRIES;
-pub(crate) use ledger::MAX_RECORDS;
+pub(crate) use ledger::{MAX_RECORDS, MAX_TRUSTED};
 pub(crate) use opening::MAX_SESSIONS;
 pub(crate) use session::NewSession;
 
@@ -45,11 +48,11 @@ use crate::ask::Ask;
 use crate::code::Code;
 use crate::error::{HostError, JoinError};
 use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
-use crate::id::{ConnId, PairId, PeerId, PeerIdKind, PublicKey};
+use crate::id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey};
 use crate::io::{Deadline, Reason};
 use crate::metadata::Metadata;
 use crate::rng::Rng;
-use crate::store::PairRecord;
+use crate::store::{PairRecord, StoreChange};
 use crate::wire::close::CloseCode;
 use crate::wire::control::Entry as Listing;
 use crate::wire::pairing::AbortReason;
@@ -58,10 +61,12 @@ use bytes::Bytes;
 use entries::{Entries, Entry};
 use hooks::Hooks;
 use ledger::{Change, Ledger};
+use marks::{Trusts, Wish};
 use prompts::Prompts;
 use session::{End, PERSON, Session};
 use settle::{Link, Watch};
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use window::{Failures, Window};
 
@@ -118,6 +123,19 @@ pub(crate) enum Event {
     Unpaired(PublicKey),
     /// A record waits for the peer's word: dial it as if it were paired.
     Settle(PublicKey),
+    /// Dial the key that is trusted, at these addresses and wherever it was seen, for a session of this pairing.
+    Meet {
+        /// What it is for.
+        pairing: PairingId,
+        /// Whom to expect.
+        key: Fingerprint,
+        /// Where the user said that it is.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Other keys than before are banned.
+    BansChanged,
+    /// The peer is banned, and the store would not end its pairing: its connections go at once.
+    CutOff(PublicKey),
 }
 
 /// The engine.
@@ -135,6 +153,10 @@ pub(crate) struct Pairing {
     watches: BTreeMap<PairId, Watch>,
     /// Ids that the user wants gone, and when that is next tried: each until nothing is left of it.
     unwanted: BTreeMap<PairId, Instant>,
+    /// Keys to be paired with without a code.
+    trusts: Trusts,
+    /// Marks that the user wants otherwise than the store holds them: each until it does.
+    wishes: BTreeMap<Fingerprint, Wish>,
     /// The number of the next pairing.
     pairings: u64,
     /// The number of the next token.
@@ -158,6 +180,8 @@ impl Pairing {
             links: BTreeMap::new(),
             watches: BTreeMap::new(),
             unwanted: BTreeMap::new(),
+            trusts: Trusts::default(),
+            wishes: BTreeMap::new(),
             pairings: 0,
             tokens: 0,
             events: VecDeque::new(),
@@ -222,6 +246,10 @@ impl Pairing {
     /// Ends a window, an entry, or the session that came of it. Too late once this side is bound by what
     /// it said: then the pairing ends as the other side decides.
     pub(crate) fn cancel(&mut self, now: Instant, id: PairingId) {
+        if let Some(key) = self.trusts.key_of(id) {
+            self.distrust(now, &key);
+            return;
+        }
         let serving = self.sessions.iter().filter(|(_, session)| session.pairing == Some(id));
         for conn in serving.map(|(conn, _)| *conn).collect::<Vec<_>>() {
             self.give_up(now, conn, PairingFailure::Cancelled);
@@ -263,8 +291,8 @@ impl Pairing {
         stolen_name(key, name(key), known.map(|key| (key, name(&key))))
     }
 
-    /// Ends every pairing with this peer, on this side at once and on the other when it hears of it.
-    /// Whether there was any.
+    /// Ends every pairing with this peer, on this side at once and on the other when it hears of it, and trusts it no
+    /// longer. Whether there was any pairing.
     pub(crate) fn forget(&mut self, now: Instant, peer: &PublicKey) -> bool {
         if !self.is_loaded() {
             return false;
@@ -275,6 +303,7 @@ impl Pairing {
         }
         let known: Vec<_> = self.ledger.of(peer).map(|record| record.pair_id).collect();
         self.unwanted.extend(known.iter().map(|id| (*id, now)));
+        self.distrust(now, &peer.fingerprint());
         self.refresh(now);
         !known.is_empty()
     }
@@ -297,6 +326,7 @@ impl Pairing {
         }
         self.handle_late_hooks(now);
         self.end_watches(now);
+        self.meet(now);
         self.ledger.handle_timeout(now);
         self.refresh(now);
     }
@@ -307,7 +337,7 @@ impl Pairing {
         let window = self.window.as_ref().map(|window| window.until);
         let watches = self.watches.values().map(|watch| watch.until).min();
         let others = [self.entries.poll_timeout(), self.hooks.poll_timeout(), self.ledger.poll_timeout()];
-        let own = [sessions, window, watches, self.unwanted_at()];
+        let own = [sessions, window, watches, self.unwanted_at(), self.marks_at()];
         let at = own.into_iter().chain(others).flatten().min()?;
         Some(Deadline { at, reason: Reason::Pairing })
     }
@@ -335,8 +365,20 @@ impl Pairing {
         self.events.push_back(Event::Close { conn, code });
     }
 
-    /// The last word on a window or an entry.
+    /// The last word on a window or an entry. A key that is trusted is met again.
     fn end_pairing(&mut self, id: PairingId, result: Result<PairedPeer, PairingFailure>) {
+        if let Err(why) = result
+            && self.trusts.fail(id)
+        {
+            // Another session, or another device, stays: nothing that the user could mend.
+            if why != PairingFailure::Busy {
+                self.tell(Told::TrustTried(id, why));
+            }
+            return;
+        }
+        if let Some(key) = self.trusts.key_of(id) {
+            self.trusts.remove(&key);
+        }
         self.entries.remove(&id);
         self.tell(Told::PairingEnded(id, result));
     }
@@ -380,7 +422,7 @@ impl Pairing {
     }
 
     fn change(&mut self, put: Vec<PairRecord>, delete: Vec<PairId>, then: Then) {
-        self.ledger.write(Change { put, delete, then });
+        self.ledger.write(Change { what: StoreChange { put, delete, ..StoreChange::default() }, then });
     }
 }
 

@@ -152,6 +152,11 @@ impl Peers {
         self.book.addresses_of(&[*id])
     }
 
+    /// Where a key may be reached of which the hash alone is known.
+    pub(crate) fn addresses_of_print(&self, print: &Fingerprint) -> Vec<SocketAddr> {
+        self.book.addresses_of_print(print)
+    }
+
     /// The keys that are paired, whenever they change.
     pub(crate) fn set_paired(&mut self, paired: BTreeSet<PublicKey>) {
         self.lost.retain(|key, _| paired.contains(key));

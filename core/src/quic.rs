@@ -26,7 +26,7 @@ pub(crate) use tls::{Alpn, Expect};
 
 use crate::config::Config;
 use crate::error::{Gone, OpenError};
-use crate::id::{ConnId, SocketId, StreamId};
+use crate::id::{ConnId, Fingerprint, SocketId, StreamId};
 use crate::identity::Identity;
 use crate::io::{Now, Opened, Received};
 use crate::rng::Rng;
@@ -38,7 +38,7 @@ use endpoint::Factory;
 use paths::{Paths, Socket};
 use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Incoming};
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -188,6 +188,12 @@ impl Quic {
                 self.work.send(conn);
             }
         }
+    }
+
+    /// Refuses these keys, within TLS, in every handshake that begins from here on.
+    pub(crate) fn ban(&mut self, banned: BTreeSet<Fingerprint>) {
+        let server = self.factory.ban(banned).expect("what was configured once is configured again");
+        self.endpoint.set_server_config(Some(Arc::new(server)));
     }
 
     /// Begins a connection. `None` where no socket reaches that address, it is none to dial, or there are as

@@ -1,13 +1,16 @@
-//! What a node remembers of a pairing, and what it asks of a store.
+//! What a node remembers of a pairing, or of a key, and what it asks of a store.
 //!
 //! The core never touches a file: it asks ([`StoreRequest`]) and goes on when it is answered
 //! ([`StoreReply`]), so that nothing is said on the wire before it is durable.
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
+mod mark;
+
+pub use mark::{MAX_MARK_ADDRESSES, Mark, MarkKind};
 
 use crate::error::RecordError;
-use crate::id::{PairId, PublicKey};
+use crate::id::{Fingerprint, PairId, PublicKey};
 use crate::metadata::Metadata;
 use rmp_serde::decode::Error::InvalidMarkerRead;
 use serde::de::{Error as _, IgnoredAny};
@@ -16,7 +19,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
-/// The format of [`PairRecord::encode`]. A store that holds a higher one was written by a newer version.
+/// The format of [`PairRecord::encode`] and [`Mark::encode`]. A store that holds a higher one was written by a
+/// newer version.
 pub const RECORD_VERSION: u16 = 1;
 
 /// Maps and arrays within each other that a record may have: deeper is damaged, and would cost stack.
@@ -130,35 +134,89 @@ impl PairRecord {
     /// # Errors
     /// [`RecordError::Malformed`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
-        reader.set_max_depth(MAX_DEPTH);
-        let record = Self::deserialize(&mut reader).map_err(|_| RecordError::Malformed)?;
-        match IgnoredAny::deserialize(&mut reader) {
-            Err(InvalidMarkerRead(end)) if end.kind() == ErrorKind::UnexpectedEof => Ok(record),
-            Ok(IgnoredAny) | Err(_) => Err(RecordError::Malformed),
-        }
+        read(bytes)
+    }
+}
+
+/// One value of MessagePack, and nothing after it.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    reader.set_max_depth(MAX_DEPTH);
+    let value = T::deserialize(&mut reader).map_err(|_| RecordError::Malformed)?;
+    match IgnoredAny::deserialize(&mut reader) {
+        Err(InvalidMarkerRead(end)) if end.kind() == ErrorKind::UnexpectedEof => Ok(value),
+        Ok(IgnoredAny) | Err(_) => Err(RecordError::Malformed),
+    }
+}
+
+/// Everything that a store holds. Exhaustive on purpose: a store that leaves out a part must not compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The records of pairing, in any order, each id once.
+    pub records: Vec<PairRecord>,
+    /// The marks, in any order, each fingerprint once.
+    pub marks: Vec<Mark>,
+}
+
+/// What is written at once: all of it or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreChange {
+    /// Records to write, replacing those with the same id.
+    pub put: Vec<PairRecord>,
+    /// Records to delete; ids that are not there are no error.
+    pub delete: Vec<PairId>,
+    /// Marks to write, replacing those of the same fingerprint.
+    pub mark: Vec<Mark>,
+    /// Marks to delete; fingerprints that have none are no error.
+    pub unmark: Vec<Fingerprint>,
+}
+
+impl Stored {
+    /// Does in memory what a store does durably.
+    ///
+    /// ```
+    /// use handfast_core::store::{Mark, MarkKind, StoreChange, Stored};
+    /// use handfast_core::Fingerprint;
+    ///
+    /// let mark = Mark::new(Fingerprint::from_bytes([7; 32]), MarkKind::Banned);
+    /// let mut stored = Stored::default();
+    /// stored.apply(&StoreChange { mark: vec![mark.clone()], ..StoreChange::default() });
+    /// assert_eq!(stored.marks, [mark]);
+    /// ```
+    pub fn apply(&mut self, change: &StoreChange) {
+        let StoreChange { put, delete, mark, unmark } = change;
+        self.records.retain(|old| {
+            !delete.contains(&old.pair_id) && !put.iter().any(|new| new.pair_id == old.pair_id)
+        });
+        self.records.extend_from_slice(put);
+        self.marks.retain(|old| {
+            !unmark.contains(&old.fingerprint) && !mark.iter().any(|new| new.fingerprint == old.fingerprint)
+        });
+        self.marks.extend_from_slice(mark);
+    }
+}
+
+impl From<Vec<PairRecord>> for Stored {
+    fn from(records: Vec<PairRecord>) -> Self {
+        Self { records, marks: Vec::new() }
     }
 }
 
 /// What the core wants of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreRequest {
-    /// Every record. Asked once at the start, and after a failed write to see what became of it.
+    /// Everything. Asked once at the start, and after a failed write to see what became of it.
     Load,
     /// Write and delete, all or nothing, durable before it is answered.
-    Write {
-        /// Records to write, replacing those with the same id.
-        put: Vec<PairRecord>,
-        /// Records to delete; ids that are not there are no error.
-        delete: Vec<PairId>,
-    },
+    Write(StoreChange),
 }
 
 /// How the store answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreReply {
-    /// To [`StoreRequest::Load`]. More than 4,096 records of this node's key count as a failure.
-    Loaded(Vec<PairRecord>),
+    /// To [`StoreRequest::Load`]. More than 4,096 records of this node's key, 64 keys that are trusted or 4,096 that
+    /// are banned count as a failure.
+    Loaded(Stored),
     /// To [`StoreRequest::Write`]: it is durable.
     Written,
     /// It failed; a write may or may not have happened.

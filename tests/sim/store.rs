@@ -1,8 +1,8 @@
 //! A host's durable store, which can fail, stall, or let its host crash between two calls.
 
-use handfast_core::PairId;
 use handfast_core::ask::StoreToken;
-use handfast_core::store::{PairRecord, StoreReply, StoreRequest};
+use handfast_core::store::{Mark, PairRecord, StoreChange, StoreReply, StoreRequest, Stored};
+use handfast_core::{Fingerprint, PairId};
 use rand_chacha::ChaCha12Rng;
 use rand_core::RngCore;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +39,8 @@ pub struct StoreOdds {
 pub struct Store {
     /// Its pairing records.
     pub records: BTreeMap<PairId, PairRecord>,
+    /// What its user decided about keys.
+    pub marks: BTreeMap<Fingerprint, Mark>,
     /// What becomes of the next requests, before the odds are asked.
     pub script: VecDeque<Option<StoreFault>>,
     /// What becomes of all others.
@@ -57,7 +59,7 @@ impl Store {
         if let Some(fault) = self.script.pop_front() {
             return fault;
         }
-        if self.broken && matches!(request, StoreRequest::Write { .. }) {
+        if self.broken && matches!(request, StoreRequest::Write(_)) {
             return Some(StoreFault::Fail);
         }
         let StoreOdds { fail, stall, crash } = self.odds;
@@ -76,17 +78,27 @@ impl Store {
         crashes.then_some(if half { StoreFault::CrashBefore } else { StoreFault::CrashAfter })
     }
 
-    /// Does what is asked. Records pass through their encoding, as on a disk.
+    /// Does what is asked. Records and marks pass through their encoding, as on a disk.
     pub(crate) fn serve(&mut self, request: StoreRequest) -> StoreReply {
         match request {
-            StoreRequest::Load => StoreReply::Loaded(self.records.values().cloned().collect()),
-            StoreRequest::Write { put, delete } => {
+            StoreRequest::Load => {
+                let records = self.records.values().cloned().collect();
+                StoreReply::Loaded(Stored { records, marks: self.marks.values().cloned().collect() })
+            }
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark }) => {
                 for record in put {
                     let kept = PairRecord::decode(&record.encode()).expect("a record reads what it wrote");
                     self.records.insert(kept.pair_id, kept);
                 }
                 for pair_id in delete {
                     self.records.remove(&pair_id);
+                }
+                for mark in mark {
+                    let kept = Mark::decode(&mark.encode()).expect("a mark reads what it wrote");
+                    self.marks.insert(kept.fingerprint, kept);
+                }
+                for fingerprint in unmark {
+                    self.marks.remove(&fingerprint);
                 }
                 StoreReply::Written
             }

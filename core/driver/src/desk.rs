@@ -19,8 +19,8 @@ use handfast_core::ask::{PairedToken, PairingRequest, PairingRequestToken, Rollb
 use handfast_core::error::HookFailed;
 use handfast_core::store::StoreRequest;
 use handfast_core::{
-    Answer, Ask, ConnId, ConnectedPeer, Direction, Event, Node, Now, PairId, PairedPeer, PairingId, PeerId,
-    Ready,
+    Answer, Ask, ConnId, ConnectedPeer, Direction, Event, Fingerprint, Node, Now, PairId, PairedPeer,
+    PairingId, PeerId, Ready,
 };
 use slab::Slab;
 use std::collections::{BTreeMap, VecDeque};
@@ -64,7 +64,10 @@ pub(crate) struct Desk {
     /// The peers of the connections that stand, and who waits to open a stream there.
     conns: BTreeMap<ConnId, Conn>,
     dials: Vec<(PeerId, Promise<Result<ConnectedPeer, DialError>>)>,
-    pairings: BTreeMap<PairingId, Promise<Outcome>>,
+    /// Several may await the trust in one key.
+    pairings: Vec<(PairingId, Promise<Outcome>)>,
+    /// Who awaits that a decision about a key is stored; false once it never will be.
+    marks: Vec<(Fingerprint, Promise<bool>)>,
     arrivals: VecDeque<Arrival>,
     accepters: Vec<Waker>,
     listeners: Vec<Weak<Queue<Event>>>,
@@ -102,7 +105,8 @@ impl Desk {
             slots: Slab::new(),
             conns: BTreeMap::new(),
             dials: Vec::new(),
-            pairings: BTreeMap::new(),
+            pairings: Vec::new(),
+            marks: Vec::new(),
             arrivals: VecDeque::new(),
             accepters: Vec::new(),
             listeners: Vec::new(),
@@ -126,12 +130,21 @@ impl Desk {
     }
 
     pub(crate) fn await_pairing(&mut self, id: PairingId, promise: Promise<Outcome>) {
-        self.pairings.insert(id, promise);
+        self.pairings.push((id, promise));
     }
 
-    /// Nobody awaits that pairing any longer.
-    pub(crate) fn forget_pairing(&mut self, id: PairingId) {
-        self.pairings.remove(&id);
+    /// Nobody awaits that pairing any longer by this promise.
+    pub(crate) fn forget_pairing(&mut self, promise: &Promise<Outcome>) {
+        self.pairings.retain(|(_, other)| !other.is(promise));
+    }
+
+    pub(crate) fn await_mark(&mut self, key: Fingerprint, promise: Promise<bool>) {
+        self.marks.push((key, promise));
+    }
+
+    /// Nobody awaits that mark any longer by this promise.
+    pub(crate) fn forget_mark(&mut self, promise: &Promise<bool>) {
+        self.marks.retain(|(_, other)| !other.is(promise));
     }
 
     /// A queue that gets every event from here on, while the caller keeps it.
@@ -190,8 +203,13 @@ impl Desk {
                 }
             }
             Event::PairingEnded(id, result) => {
-                if let Some(promise) = self.pairings.remove(id) {
+                for (_, promise) in self.pairings.extract_if(.., |(other, _)| other == id) {
                     wakers.extend(promise.keep(result.clone().map_err(Some)));
+                }
+            }
+            Event::PeerTrusted(_, key) | Event::PeerBanned(key) | Event::PeerUnmarked(key) => {
+                for (_, promise) in self.marks.extract_if(.., |(other, _)| other == key) {
+                    wakers.extend(promise.keep(true));
                 }
             }
             // The other events await nobody.
@@ -269,8 +287,11 @@ impl Attendant<Node> for Desk {
         for (_, promise) in self.dials.drain(..) {
             wakers.extend(promise.keep(Err(DialError::Stopped)));
         }
-        for (_, promise) in std::mem::take(&mut self.pairings) {
+        for (_, promise) in self.pairings.drain(..) {
             wakers.extend(promise.keep(Err(None)));
+        }
+        for (_, promise) in self.marks.drain(..) {
+            wakers.extend(promise.keep(false));
         }
         if let Some(promise) = self.start.promise.take() {
             wakers.extend(promise.keep(Err(StartError::Stopped)));

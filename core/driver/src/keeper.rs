@@ -40,7 +40,7 @@ pub(crate) async fn run<R: Runtime>(
 fn ask(store: &dyn Store, request: StoreRequest) -> Result<StoreReply, StoreError> {
     let call = AssertUnwindSafe(|| match request {
         StoreRequest::Load => store.load().map(StoreReply::Loaded),
-        StoreRequest::Write { put, delete } => store.write(&put, &delete).map(|()| StoreReply::Written),
+        StoreRequest::Write(change) => store.write(&change).map(|()| StoreReply::Written),
     });
     catch_unwind(call).unwrap_or(Err(StoreError::Panicked))
 }

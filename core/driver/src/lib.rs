@@ -20,6 +20,7 @@ mod interfaces;
 mod keeper;
 mod machine;
 mod manager;
+mod marks;
 mod pairing;
 mod promise;
 mod queue;
@@ -44,12 +45,14 @@ pub use handfast_core::{
     Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Direction, DisconnectReason,
     DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata, PairId, PairedPeer,
     PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol, PublicKey, PublicationId, Service,
-    ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target, TxtRecord, TxtValue,
+    ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target, TrustedKey, TxtRecord,
+    TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;
 pub use machine::{Attendant, Machine};
 pub use manager::{HookFuture, P2PManager};
+pub use marks::{MarkingError, TrustingError};
 pub use pairing::{Hosting, HostingError, JoiningError, PairingPrompt};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};

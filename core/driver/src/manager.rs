@@ -91,7 +91,7 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
     /// So many events were dropped since the last call, because the hooks were slower than the events.
     fn lagged(&self, dropped: u64) {}
 
-    /// An event that has no hook of its own: among them all that is told of services, which a
-    /// [`Browser`](crate::Browser) tells as well.
+    /// An event that has no hook of its own: among them all that is told of pairings under way, of keys that are
+    /// trusted or banned, and of services, which a [`Browser`](crate::Browser) tells as well.
     fn event(&self, event: Event) {}
 }

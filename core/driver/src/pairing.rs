@@ -63,7 +63,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
             self.handle.with(|locked, now| {
-                locked.desk.forget_pairing(self.id);
+                locked.desk.forget_pairing(&self.promise);
                 locked.machine.pairing().cancel(now, self.id);
             });
         }

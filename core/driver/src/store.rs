@@ -1,33 +1,33 @@
-//! Where a node keeps its pairings.
+//! Where a node keeps its pairings, and what the user decided about keys.
 //!
 //! A store is asked blocking questions, one at a time, on threads where that hurts nobody. It never learns
-//! what a record means.
+//! what a record or a mark means.
 
 #[cfg(feature = "redb")]
 pub(crate) mod redb;
 
-use handfast_core::PairId;
-use handfast_core::store::PairRecord;
+use handfast_core::store::{Mark, PairRecord, StoreChange, Stored};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Durable records of pairing.
+/// Durable records of pairing, and marks of keys.
 ///
 /// The calls block, come one at a time, and run on the runtime's pool for blocking work. A record holds a
 /// secret: keep the file readable by its owner alone.
 pub trait Store: Send + Sync + 'static {
-    /// Every record, in any order. Asked at the start, and after a failed write.
+    /// Everything, in any order. Asked at the start, and after a failed write.
     ///
     /// # Errors
-    /// A [`StoreError`] if the records cannot be read, all of them: a part is never passed off as the whole.
-    fn load(&self) -> Result<Vec<PairRecord>, StoreError>;
+    /// A [`StoreError`] if it cannot be read, all of it: a part is never passed off as the whole.
+    fn load(&self) -> Result<Stored, StoreError>;
 
-    /// Writes `put`, replacing records of the same id, and deletes `delete`, where ids that are not there
-    /// are no error: all or nothing, and durable when it returns.
+    /// Writes what is to be written, replacing records of the same id and marks of the same fingerprint, and deletes
+    /// what is to be deleted, where what is not there is no error: all or nothing, and durable when it returns.
+    /// [`Stored::apply`] shows what it comes to.
     ///
     /// # Errors
     /// A [`StoreError`] if it may not have happened.
-    fn write(&self, put: &[PairRecord], delete: &[PairId]) -> Result<(), StoreError>;
+    fn write(&self, change: &StoreChange) -> Result<(), StoreError>;
 }
 
 /// Why a store failed.
@@ -58,31 +58,36 @@ pub enum StoreError {
 
 /// A store that forgets everything with its last clone: for tests, and for nodes that pair anew each time.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<Vec<PairRecord>>>);
+pub struct MemoryStore(Arc<Mutex<Stored>>);
 
 impl MemoryStore {
     /// A store that holds these records.
     pub fn with(records: Vec<PairRecord>) -> Self {
-        Self(Arc::new(Mutex::new(records)))
+        Self(Arc::new(Mutex::new(records.into())))
     }
 
-    /// What it holds.
+    /// The records that it holds.
     pub fn records(&self) -> Vec<PairRecord> {
+        self.stored().records
+    }
+
+    /// The marks that it holds.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.stored().marks
+    }
+
+    fn stored(&self) -> Stored {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Store for MemoryStore {
-    fn load(&self) -> Result<Vec<PairRecord>, StoreError> {
-        Ok(self.records())
+    fn load(&self) -> Result<Stored, StoreError> {
+        Ok(self.stored())
     }
 
-    fn write(&self, put: &[PairRecord], delete: &[PairId]) -> Result<(), StoreError> {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        records.retain(|old| {
-            !delete.contains(&old.pair_id) && !put.iter().any(|new| new.pair_id == old.pair_id)
-        });
-        records.extend_from_slice(put);
+    fn write(&self, change: &StoreChange) -> Result<(), StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).apply(change);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@
 use super::Node;
 use crate::config::Config;
 use crate::event::Event;
-use crate::id::{PeerId, PublicKey};
+use crate::id::{Fingerprint, PeerId, PublicKey};
 use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType};
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
@@ -99,7 +99,14 @@ impl Node {
     fn sighted(&mut self, now: Instant, instance: &Instance) {
         let Some(id) = self.peer_named(&instance.kind, &instance.name) else { return };
         let sighting = Sighting { addresses: instance.addresses.clone(), hints: hints(&instance.txt) };
+        let print = match id {
+            PeerId::Sha256(hash) => Some(Fingerprint::from_bytes(hash)),
+            PeerId::Sha1(_) => sighting.hints.fingerprint,
+        };
         self.peers.handle_sighted(now, id, instance.interface, sighting);
+        if let Some(print) = print {
+            self.pairing.handle_sighted(now, &print);
+        }
     }
 
     /// Which peer it is. An instance whose name is no peer id is of some other use of the same service name.

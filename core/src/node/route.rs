@@ -5,8 +5,8 @@ use super::{Node, Target, advertise};
 use crate::ask::{Ask, StoreToken};
 use crate::config::Config;
 use crate::error::JoinError;
-use crate::event::{ConnectFailure, Event, PairedPeer};
-use crate::id::{ConnId, PeerId, PublicKey};
+use crate::event::{ConnectFailure, Event, PairedPeer, PairingId};
+use crate::id::{ConnId, Fingerprint, PeerId, PublicKey};
 use crate::io::{Now, Output};
 use crate::pairing::{self, NewSession, Pairing};
 use crate::peers::{self, Purpose};
@@ -134,6 +134,10 @@ impl Node {
         if dialled && self.peers.handle_won(conn).is_none() {
             return self.quic.close(now, conn, CloseCode::Duplicate);
         }
+        if self.pairing.is_banned(&peer.fingerprint()) {
+            // Its handshake was under way when it was banned.
+            return self.quic.close(now, conn, CloseCode::NotPaired);
+        }
         if let Some(id) = self.pairing.impostor_of(&peer) {
             self.tell(Event::IdentityMismatch(id, remote));
             return self.quic.close(now, conn, CloseCode::Protocol);
@@ -196,6 +200,13 @@ impl Node {
                 self.pairings_changed(now, &peer);
                 self.peers.reach(now, peer);
             }
+            pairing::Event::Meet { pairing, key, addresses } => self.meet(now, pairing, key, addresses),
+            pairing::Event::BansChanged => self.bans_changed(now),
+            pairing::Event::CutOff(peer) => {
+                for conn in self.peers.links_to(&peer) {
+                    self.quic.close(now, conn, CloseCode::NotPaired);
+                }
+            }
         }
     }
 
@@ -208,6 +219,32 @@ impl Node {
         let (known, usable) = self.pairing.standing(peer);
         for conn in self.peers.links_to(peer) {
             self.peers.handle_settled(now, conn, known, &usable);
+        }
+    }
+
+    /// Dials a key that is trusted without a code, if anybody knows where it may be.
+    fn meet(&mut self, now: Instant, pairing: PairingId, key: Fingerprint, mut addresses: Vec<SocketAddr>) {
+        addresses.extend(self.peers.addresses_of_print(&key));
+        if addresses.is_empty() || self.shutting_down {
+            return self.pairing.handle_nowhere(now, pairing);
+        }
+        addresses.dedup();
+        self.peers.dial_pairing(now, pairing, Expect::Print(key), addresses);
+    }
+
+    /// Who is banned is refused by TLS from here on; of the connections that stand, those go at once whose keys have
+    /// no pairing, and the others once it has ended.
+    fn bans_changed(&mut self, now: Instant) {
+        let banned = self.pairing.banned();
+        if banned.is_empty() && !self.bans {
+            return;
+        }
+        self.bans = !banned.is_empty();
+        self.quic.ban(banned);
+        for (conn, peer) in self.peers.links().collect::<Vec<_>>() {
+            if self.pairing.is_banned(&peer.fingerprint()) && !self.pairing.standing(&peer).0 {
+                self.quic.close(now, conn, CloseCode::NotPaired);
+            }
         }
     }
 

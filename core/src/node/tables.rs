@@ -7,7 +7,7 @@ use super::route::{MAX_MET, MAX_OUT};
 use super::services::MAX_BROWSES;
 use super::sockets::{MAX_INTERFACES, MAX_SOCKETS};
 use crate::mdns;
-use crate::pairing::{MAX_ENTRIES, MAX_RECORDS, MAX_SESSIONS};
+use crate::pairing::{MAX_ENTRIES, MAX_RECORDS, MAX_SESSIONS, MAX_TRUSTED};
 use crate::peers;
 use crate::table::Table;
 
@@ -43,7 +43,7 @@ impl Node {
         tables.extend(self.peers.tables(peers::Bounds {
             connections,
             interfaces: MAX_INTERFACES,
-            pairings: MAX_ENTRIES + MAX_SESSIONS,
+            pairings: MAX_ENTRIES + MAX_SESSIONS + MAX_TRUSTED,
             records: MAX_RECORDS,
         }));
         tables

@@ -2,9 +2,9 @@
 
 use super::Node;
 use crate::code::Code;
-use crate::error::{HostError, JoinError};
-use crate::event::{ConnectedPeer, DiscoveredPeer, PairedPeer, PairingId};
-use crate::id::PeerId;
+use crate::error::{HostError, JoinError, MarkError};
+use crate::event::{ConnectedPeer, DiscoveredPeer, PairedPeer, PairingId, TrustedKey};
+use crate::id::{Fingerprint, PeerId};
 use crate::io::Now;
 use crate::quic::Expect;
 use std::net::SocketAddr;
@@ -76,15 +76,76 @@ impl PairingMut<'_> {
         Ok(id)
     }
 
-    /// Ends a window or an entry. Nothing happens where it has ended.
+    /// Pairs with this key without a code, as soon as the two meet and its owner entered this node's fingerprint too.
+    /// That is stored, and goes on after a restart, until they are paired or it is [cancelled](Self::distrust): the key
+    /// is dialled wherever discovery sees it, and where `target` says; with growing pauses, 300 s at most.
+    ///
+    /// Again for the same key it is the same trust, with the new addresses if there are any. A fingerprint is all
+    /// that counts: compare all of it, by a way on which nobody can exchange it.
+    ///
+    /// # Errors
+    /// [`MarkError`], and nothing changes.
+    pub fn trust(&mut self, now: Now, key: Fingerprint, target: &Target) -> Result<PairingId, MarkError> {
+        let now = self.node.clamp(now).mono;
+        let addresses = match target {
+            Target::Any => Vec::new(),
+            Target::Peer(id) => self.node.peers.addresses_of(id),
+            Target::At(addresses) => addresses.clone(),
+        };
+        self.node.pairing.trust(now, key, addresses)
+    }
+
+    /// Trusts a key no longer; a pairing that stands is not touched. `false` where it was not trusted, or is paired
+    /// already. Too late for a session that this side is bound to by what it said.
+    pub fn distrust(&mut self, now: Now, key: &Fingerprint) -> bool {
+        let now = self.node.clamp(now).mono;
+        self.node.pairing.distrust(now, key)
+    }
+
+    /// The keys that are trusted and not paired yet.
+    pub fn trusting(&self) -> Vec<TrustedKey> {
+        self.node.pairing.trusting()
+    }
+
+    /// Never talks to a key again: TLS refuses it, before anything is said, and every pairing with it ends. Holds at
+    /// once; [`Event::PeerBanned`](crate::Event::PeerBanned) tells when it is stored.
+    ///
+    /// # Errors
+    /// [`MarkError`], and nothing changes.
+    pub fn ban(&mut self, now: Now, key: Fingerprint) -> Result<(), MarkError> {
+        let now = self.node.clamp(now).mono;
+        self.node.pairing.ban(now, key)
+    }
+
+    /// Lifts a ban: the key is a stranger's, and may pair anew. `false` where there was none, or before the store has
+    /// loaded.
+    pub fn unban(&mut self, now: Now, key: &Fingerprint) -> bool {
+        let now = self.node.clamp(now).mono;
+        self.node.pairing.unban(now, key)
+    }
+
+    /// The keys that are banned.
+    pub fn banned(&self) -> Vec<Fingerprint> {
+        self.node.pairing.banned().into_iter().collect()
+    }
+
+    /// Whether the store holds what was decided about a key: if not, one of [`Event::PeerTrusted`], `PeerBanned` and
+    /// `PeerUnmarked` is yet to come.
+    ///
+    /// [`Event::PeerTrusted`]: crate::Event::PeerTrusted
+    pub fn is_mark_stored(&self, key: &Fingerprint) -> bool {
+        self.node.pairing.is_mark_stored(key)
+    }
+
+    /// Ends a window or an entry, or trusts a key no longer. Nothing happens where it has ended.
     pub fn cancel(&mut self, now: Now, id: PairingId) {
         let now = self.node.clamp(now).mono;
         self.node.peers.cancel_pairing(id);
         self.node.pairing.cancel(now, id);
     }
 
-    /// Ends the pairing with a peer, connected or not: it is told now, or when it next connects. `false`
-    /// where there was none.
+    /// Ends the pairing with a peer, connected or not: it is told now, or when it next connects. Trust in its key goes
+    /// with it. `false` where there was no pairing.
     pub fn forget(&mut self, now: Now, peer: PeerId) -> bool {
         let now = self.node.clamp(now).mono;
         match self.node.known_key(&peer) {

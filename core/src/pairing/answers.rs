@@ -8,10 +8,11 @@ use super::{Event, Pairing, PairingFailure, PairingId, Told};
 use crate::ask::{Ask, PairedToken, RollbackToken, StoreToken};
 use crate::error::HookFailed;
 use crate::event::{PairedPeer, PairingStep};
-use crate::id::{ConnId, PairId, PublicKey};
+use crate::id::{ConnId, Fingerprint, PairId, PublicKey};
 use crate::store::{PairRecord, PairState, StoreReply};
 use crate::wire::close::CloseCode;
 use crate::wire::pairing::{Abort, AbortReason, Decision, Pairing as Message};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// What a change of the records was for.
@@ -30,6 +31,8 @@ pub(super) enum Then {
     Deleted { pair_id: PairId },
     /// A pairing ended.
     Unpaired { pair_id: PairId, peer: PublicKey },
+    /// What the user wants of a key is durable.
+    Marked { key: Fingerprint },
 }
 
 impl Pairing {
@@ -41,6 +44,7 @@ impl Pairing {
                 let tentative = self.ledger.iter().filter(|record| super::commit::is_tentative(record.state));
                 let peers: Vec<_> = tentative.map(|record| record.peer).collect();
                 self.events.extend(peers.into_iter().map(Event::Settle));
+                self.load_marks(now);
                 match judged {
                     Some(Judged::Happened(then)) => self.on_written(now, then),
                     Some(Judged::DidNot(then)) => self.on_refused(now, then),
@@ -121,6 +125,7 @@ impl Pairing {
             Then::UndoStored => {}
             Then::Deleted { pair_id } => self.on_deleted(now, pair_id),
             Then::Unpaired { pair_id, peer } => self.tell_unpaired(pair_id, peer),
+            Then::Marked { key } => self.marked(key),
         }
     }
 
@@ -149,7 +154,10 @@ impl Pairing {
                     self.end_by(now, conn, |_| End::Close(CloseCode::NotReady, PairingFailure::Store));
                 }
             }
-            Then::UndoStored | Then::Unpaired { .. } => {}
+            Then::Unpaired { peer, .. } if self.is_banned(&peer.fingerprint()) => {
+                self.events.push_back(Event::CutOff(peer));
+            }
+            Then::UndoStored | Then::Unpaired { .. } | Then::Marked { .. } => {}
             Then::Deleted { pair_id } => self.hooks.insert(pair_id, Hook::Again { at: now + HOOK }),
         }
     }
@@ -227,7 +235,8 @@ impl Pairing {
         if let Some(session) = conn.and_then(|conn| self.finish_session(now, conn, pair_id)) {
             pairing = session.or(pairing);
         }
-        if let Some(pairing) = pairing {
+        let trust = self.take_fulfilled(&key);
+        for pairing in BTreeSet::from_iter(pairing.into_iter().chain(trust)) {
             self.end_pairing(pairing, Ok(peer.clone()));
         }
         self.tell(Told::PeerPaired(peer));

@@ -227,6 +227,18 @@ pub(super) fn rejected(reject: &Reject) -> PairingFailure {
     }
 }
 
+/// What it means to one that asked to be trusted.
+pub(super) fn distrusted(reject: &Reject) -> PairingFailure {
+    match reject.reason {
+        RejectReason::NoWindow => PairingFailure::NotTrusted,
+        RejectReason::Busy
+        | RejectReason::Locked
+        | RejectReason::Version
+        | RejectReason::Method
+        | RejectReason::BadCode => rejected(reject),
+    }
+}
+
 /// What the peer's giving up means here.
 pub(super) fn refused(abort: &Abort) -> PairingFailure {
     match abort.reason {

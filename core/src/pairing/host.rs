@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! AwaitHello ─PairHello→ AwaitPake ─PakeA→ AwaitConfirm ─ConfirmA→ Introduction
-//!      └ Reject              └ Reject            └ Reject { bad_code }
+//!      │ └ Reject            └ Reject            └ Reject { bad_code }
+//!      └───PairHello { trust } alone────────→ AwaitConfirm ─ConfirmA→ Introduction
 //! ```
 //!
 //! Pure: a transition consumes the state and gives the next one and the frame to send. Attempts are the
@@ -10,11 +11,11 @@
 
 use super::introduction::AwaitMeta;
 use super::keys::{Ends, Keys, Transcript};
-use super::pake::{BadPoint, METHOD_DIGITS, Pake, Suite};
+use super::pake::{BadPoint, METHOD_DIGITS, METHOD_TRUST, Pake, Suite};
 use crate::code::Code;
 use crate::rng::Rng;
 use crate::wire::frame::Frame;
-use crate::wire::pairing::{Confirm, PairHello, PairHelloAck, Pairing, Point, RejectReason};
+use crate::wire::pairing::{Confirm, NOT_COUNTED, PairHello, PairHelloAck, Pairing, Point, RejectReason};
 
 /// The version of the messages.
 pub(super) const VERSION: u16 = 1;
@@ -44,26 +45,57 @@ impl AwaitHello {
         attempts_left: u8,
         rng: &mut Rng,
     ) -> Result<(AwaitPake, Frame), RejectReason> {
+        let ack = self.choose(hello, METHOD_DIGITS, attempts_left, rng)?;
+        self.transcript.add(frame);
+        self.transcript.add(&ack);
+        Ok((AwaitPake { ends: self.ends, transcript: self.transcript }, ack))
+    }
+
+    /// Takes the connection's key for the proof: whoever calls compared it with what the user entered.
+    ///
+    /// # Errors
+    /// Why nothing of what the joiner offers will do.
+    pub(super) fn on_trust(
+        mut self,
+        frame: &Frame,
+        hello: &PairHello,
+        rng: &mut Rng,
+    ) -> Result<(AwaitConfirm, Frame), RejectReason> {
+        let ack = self.choose(hello, METHOD_TRUST, NOT_COUNTED, rng)?;
+        self.transcript.add(frame);
+        self.transcript.add(&ack);
+        Ok((AwaitConfirm { keys: self.transcript.trusted_keys(&self.ends) }, ack))
+    }
+
+    fn choose(
+        &self,
+        hello: &PairHello,
+        method: &str,
+        attempts_left: u8,
+        rng: &mut Rng,
+    ) -> Result<Frame, RejectReason> {
         if hello.version < VERSION {
             return Err(RejectReason::Version);
         }
         let offered = |suite: &Suite| hello.suites.contains(&suite.as_u8());
         let suite = Suite::OFFERED.into_iter().find(offered).ok_or(RejectReason::Method)?;
-        if !hello.methods.iter().any(|method| method == METHOD_DIGITS) {
+        if !hello.methods.iter().any(|offered| offered == method) {
             return Err(RejectReason::Method);
         }
-        let ack = Pairing::PairHelloAck(PairHelloAck {
+        let ack = PairHelloAck {
             version: VERSION,
             suite: suite.as_u8(),
-            method: METHOD_DIGITS.to_owned(),
+            method: method.to_owned(),
             nonce: rng.bytes(),
             attempts_left,
-        });
-        let ack = ack.encode();
-        self.transcript.add(frame);
-        self.transcript.add(&ack);
-        Ok((AwaitPake { ends: self.ends, transcript: self.transcript }, ack))
+        };
+        Ok(Pairing::PairHelloAck(ack).encode())
     }
+}
+
+/// Whether a joiner wants to be trusted, and nothing else: beside a code it would be a way around it.
+pub(super) fn wants_trust(hello: &PairHello) -> bool {
+    hello.methods == [METHOD_TRUST]
 }
 
 /// Waits for the joiner's point.

@@ -1,4 +1,5 @@
-//! The records of pairing: what the store is known to hold, and the changes on their way into it.
+//! The records of pairing and the marks of keys: what the store is known to hold, and the changes on their way
+//! into it.
 //!
 //! One change at a time. A record here is as the store confirmed it, so whatever is said by it is durable.
 //! A write that failed is read back; if that fails too, nothing is known and everything starts anew from
@@ -6,8 +7,8 @@
 
 use crate::ask::Ask;
 use crate::ask::StoreToken;
-use crate::id::{PairId, PublicKey};
-use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use crate::id::{Fingerprint, PairId, PublicKey};
+use crate::store::{Mark, PairRecord, PairState, StoreChange, StoreReply, StoreRequest, Stored};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,16 @@ pub(super) const RETRY: Duration = Duration::from_secs(10);
 /// record that is left out would be reported as gone to its peer.
 pub(crate) const MAX_RECORDS: usize = 4096;
 
-/// A write, and what it is for. Every id is in one change at a time, so the queue is bounded by the ids.
+/// Keys that may be trusted and not paired yet at a time.
+pub(crate) const MAX_TRUSTED: usize = 64;
+
+/// Keys that may be banned. A store that holds more counts as failed: to leave one out would let it in.
+pub(crate) const MAX_BANNED: usize = 4096;
+
+/// A write, and what it is for. Every id and every fingerprint is in one change at a time, so the queue is bounded by
+/// them; a mark alone may also go with the pairing that fulfils it.
 pub(super) struct Change<T> {
-    pub(super) put: Vec<PairRecord>,
-    pub(super) delete: Vec<PairId>,
+    pub(super) what: StoreChange,
     pub(super) then: T,
 }
 
@@ -60,6 +67,7 @@ enum Phase<T> {
 pub(super) struct Ledger<T> {
     own: PublicKey,
     records: BTreeMap<PairId, PairRecord>,
+    marks: BTreeMap<Fingerprint, Mark>,
     phase: Phase<T>,
     queue: VecDeque<Change<T>>,
     asked: u64,
@@ -72,6 +80,7 @@ impl<T> Ledger<T> {
         let mut ledger = Self {
             own,
             records: BTreeMap::new(),
+            marks: BTreeMap::new(),
             phase: Phase::Loading(None),
             queue: VecDeque::new(),
             asked: 0,
@@ -106,13 +115,31 @@ impl<T> Ledger<T> {
         self.of(peer).find(|record| record.state == PairState::Paired)
     }
 
+    /// The mark of a key.
+    pub(super) fn mark(&self, fingerprint: &Fingerprint) -> Option<&Mark> {
+        self.marks.get(fingerprint)
+    }
+
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.marks.values()
+    }
+
     /// Whether a change of this id is under way.
     pub(super) fn is_changing(&self, id: &PairId) -> bool {
-        let under_way = match &self.phase {
+        self.under_way().any(|change| change.touches(id))
+    }
+
+    /// Whether a change of this key's mark is under way.
+    pub(super) fn is_marking(&self, fingerprint: &Fingerprint) -> bool {
+        self.under_way().any(|change| change.marks(fingerprint))
+    }
+
+    fn under_way(&self) -> impl Iterator<Item = &Change<T>> {
+        let current = match &self.phase {
             Phase::Writing(change) | Phase::ReadingBack(change) => Some(change),
             Phase::Idle | Phase::Loading(_) | Phase::Broken { .. } => None,
         };
-        under_way.into_iter().chain(&self.queue).any(|change| change.touches(id))
+        current.into_iter().chain(&self.queue)
     }
 
     /// Whether the store holds, or may come to hold, something under this id.
@@ -139,20 +166,21 @@ impl<T> Ledger<T> {
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
         let reply = match reply {
-            StoreReply::Loaded(records) if self.are_too_many(&records) => {
-                tracing::error!(records = records.len(), "the store holds more records than may be");
+            StoreReply::Loaded(stored) if self.are_too_many(&stored) => {
+                let (records, marks) = (stored.records.len(), stored.marks.len());
+                tracing::error!(records, marks, "the store holds more than may be");
                 StoreReply::Failed
             }
             reply => reply,
         };
         let outcome = match (phase, reply) {
-            (Phase::Loading(change), StoreReply::Loaded(records)) => {
-                let judge = |change: Change<T>| match change.is_held_by(&records) {
+            (Phase::Loading(change), StoreReply::Loaded(stored)) => {
+                let judge = |change: Change<T>| match change.is_held_by(&stored) {
                     true => Judged::Happened(change.then),
                     false => Judged::DidNot(change.then),
                 };
                 let judged = change.map(judge);
-                self.load(records);
+                self.load(stored);
                 Outcome::Loaded(judged)
             }
             (Phase::Writing(change), StoreReply::Written) => self.apply(change),
@@ -161,9 +189,9 @@ impl<T> Ledger<T> {
                 self.ask(StoreRequest::Load);
                 return None;
             }
-            (Phase::ReadingBack(change), StoreReply::Loaded(records)) => {
-                let happened = change.is_held_by(&records);
-                self.load(records);
+            (Phase::ReadingBack(change), StoreReply::Loaded(stored)) => {
+                let happened = change.is_held_by(&stored);
+                self.load(stored);
                 if happened { self.apply(change) } else { Outcome::Refused(change.then) }
             }
             (Phase::Loading(change), StoreReply::Failed | StoreReply::Written) => self.fail(now, change),
@@ -195,9 +223,10 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// How many records there are, and how many changes wait.
-    pub(super) fn sizes(&self) -> [usize; 2] {
-        [self.records.len(), self.queue.len()]
+    /// How many records there are, how many keys are trusted and banned, and how many changes wait.
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        let trusted = self.marks().filter(|mark| mark.is_trusted()).count();
+        [self.records.len(), trusted, self.marks.len() - trusted, self.queue.len()]
     }
 
     /// The question to put to the store.
@@ -205,26 +234,36 @@ impl<T> Ledger<T> {
         self.ask.take()
     }
 
-    fn are_too_many(&self, records: &[PairRecord]) -> bool {
-        records.iter().filter(|record| record.own == self.own).count() > MAX_RECORDS
+    fn are_too_many(&self, stored: &Stored) -> bool {
+        let trusted = stored.marks.iter().filter(|mark| mark.is_trusted()).count();
+        stored.records.iter().filter(|record| record.own == self.own).count() > MAX_RECORDS
+            || trusted > MAX_TRUSTED
+            || stored.marks.len() - trusted > MAX_BANNED
     }
 
-    fn load(&mut self, records: Vec<PairRecord>) {
+    fn load(&mut self, stored: Stored) {
         let own = self.own;
-        let ours = records.into_iter().filter(|record| record.own == own);
+        let ours = stored.records.into_iter().filter(|record| record.own == own);
         self.records = ours.map(|record| (record.pair_id, record)).collect();
+        self.marks = stored.marks.into_iter().map(|mark| (mark.fingerprint, mark)).collect();
     }
 
     fn apply(&mut self, change: Change<T>) -> Outcome<T> {
-        for id in &change.delete {
+        let StoreChange { put, delete, mark, unmark } = change.what;
+        for id in &delete {
             self.records.remove(id);
         }
-        self.records.extend(change.put.into_iter().map(|record| (record.pair_id, record)));
+        self.records.extend(put.into_iter().map(|record| (record.pair_id, record)));
+        for fingerprint in &unmark {
+            self.marks.remove(fingerprint);
+        }
+        self.marks.extend(mark.into_iter().map(|mark| (mark.fingerprint, mark)));
         Outcome::Written(change.then)
     }
 
     fn fail(&mut self, now: Instant, change: Option<Change<T>>) -> Outcome<T> {
         self.records.clear();
+        self.marks.clear();
         self.queue.clear();
         self.phase = Phase::Broken { retry_at: now + RETRY, change };
         Outcome::Broken
@@ -235,7 +274,7 @@ impl<T> Ledger<T> {
             return;
         }
         if let Some(change) = self.queue.pop_front() {
-            self.ask(StoreRequest::Write { put: change.put.clone(), delete: change.delete.clone() });
+            self.ask(StoreRequest::Write(change.what.clone()));
             self.phase = Phase::Writing(change);
         }
     }
@@ -248,12 +287,20 @@ impl<T> Ledger<T> {
 
 impl<T> Change<T> {
     fn touches(&self, id: &PairId) -> bool {
-        self.delete.contains(id) || self.put.iter().any(|record| record.pair_id == *id)
+        self.what.delete.contains(id) || self.what.put.iter().any(|record| record.pair_id == *id)
     }
 
-    fn is_held_by(&self, records: &[PairRecord]) -> bool {
-        self.put.iter().all(|record| records.contains(record))
-            && !records.iter().any(|record| self.delete.contains(&record.pair_id))
+    fn marks(&self, fingerprint: &Fingerprint) -> bool {
+        let is_it = |mark: &Mark| mark.fingerprint == *fingerprint;
+        self.what.unmark.contains(fingerprint) || self.what.mark.iter().any(is_it)
+    }
+
+    fn is_held_by(&self, stored: &Stored) -> bool {
+        let StoreChange { put, delete, mark, unmark } = &self.what;
+        put.iter().all(|record| stored.records.contains(record))
+            && mark.iter().all(|mark| stored.marks.contains(mark))
+            && !stored.records.iter().any(|record| delete.contains(&record.pair_id))
+            && !stored.marks.iter().any(|mark| unmark.contains(&mark.fingerprint))
     }
 }
 
@@ -261,7 +308,7 @@ impl<T> Change<T> {
 mod tests {
     use super::*;
     use crate::identity::Identity;
-    use crate::store::{PairSecret, Role};
+    use crate::store::{MarkKind, PairSecret, Role};
     use crate::testing::base;
 
     #[test]
@@ -275,9 +322,29 @@ mod tests {
         };
         for (held, loaded) in [(MAX_RECORDS, true), (MAX_RECORDS + 1, false)] {
             let mut ledger = Ledger::<()>::new(own);
-            let records = (0..held).map(record).collect();
-            ledger.handle_reply(base(), StoreToken(1), StoreReply::Loaded(records));
+            let records: Vec<_> = (0..held).map(record).collect();
+            ledger.handle_reply(base(), StoreToken(1), StoreReply::Loaded(records.into()));
             assert_eq!(ledger.is_loaded(), loaded, "{held} records");
+        }
+    }
+
+    #[test]
+    fn a_store_with_too_many_marks_counts_as_failed() {
+        let own = Identity::from_entropy([1; 32]).public_key();
+        let mark = |n: usize, kind: &MarkKind| {
+            let mut print = [0; 32];
+            print[..8].copy_from_slice(&n.to_be_bytes());
+            Mark::new(Fingerprint::from_bytes(print), kind.clone())
+        };
+        let trusted = MarkKind::Trusted { addresses: Vec::new() };
+        for (kind, most) in [(trusted, MAX_TRUSTED), (MarkKind::Banned, MAX_BANNED)] {
+            for (held, loaded) in [(most, true), (most + 1, false)] {
+                let mut ledger = Ledger::<()>::new(own);
+                let marks = (0..held).map(|n| mark(n, &kind)).collect();
+                let stored = Stored { records: Vec::new(), marks };
+                ledger.handle_reply(base(), StoreToken(1), StoreReply::Loaded(stored));
+                assert_eq!(ledger.is_loaded(), loaded, "{held} {kind:?}");
+            }
         }
     }
 }

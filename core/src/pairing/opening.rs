@@ -3,6 +3,7 @@
 use super::entries::Entry;
 use super::keys::Exporter;
 use super::ledger::MAX_RECORDS;
+use super::pake::METHOD_TRUST;
 use super::session::{End, Host, Joiner, NewSession, PERSON, STEP, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
 use crate::ask::{Ask, PairingReply, PairingRequest, PairingRequestToken};
@@ -47,7 +48,7 @@ impl Pairing {
     pub(crate) fn handle_dial_failed(&mut self, now: Instant, id: PairingId, why: PairingFailure) {
         if self.window.as_ref().is_some_and(|window| window.id == id && window.is_free()) {
             self.close_window(now, why);
-        } else if self.needs_dial(id) {
+        } else if self.needs_dial(id) || self.trusts.has(id) {
             self.end_pairing(id, Err(why));
         }
         self.refresh(now);
@@ -113,6 +114,10 @@ impl Pairing {
         if session.peer == self.settings.own {
             return Some(End::Close(CloseCode::Protocol, PairingFailure::WrongPeer));
         }
+        if self.is_banned(&session.peer.fingerprint()) {
+            // Its handshake was under way when it was banned.
+            return Some(End::Close(CloseCode::NotPaired, PairingFailure::Refused));
+        }
         if let Some(name) = self.impostor_of(&session.peer) {
             self.tell(Told::IdentityMismatch(name, session.remote));
             return Some(End::Close(CloseCode::Protocol, PairingFailure::WrongPeer));
@@ -123,12 +128,22 @@ impl Pairing {
     /// As QUIC client: says which part this side plays.
     fn open(&mut self, now: Instant, conn: ConnId, session: Session, pairing: PairingId) {
         let hosting = self.window.as_ref().is_some_and(|window| window.id == pairing);
-        if !hosting && !self.needs_dial(pairing) {
+        let own_part = self.role_towards(&session.peer.fingerprint());
+        let trusts = self.trust_for(&session.peer, own_part) == Some(pairing);
+        if !hosting && !trusts && !self.needs_dial(pairing) {
             // Cancelled, or served by another session, while it was dialled.
             return self.close(conn, CloseCode::Ok);
         }
-        let role = if hosting { Role::Host } else { Role::Joiner };
-        let open = Message::Open(Open { role }).encode();
+        let role = match (trusts, hosting) {
+            (true, _) => own_part,
+            (false, true) => Role::Host,
+            (false, false) => Role::Joiner,
+        };
+        let mut open = Open::new(role);
+        if trusts && role == Role::Host {
+            open.method = Some(METHOD_TRUST.to_owned());
+        }
+        let open = Message::Open(open).encode();
         self.events.push_back(Event::Send { conn, frame: open.clone().into_bytes() });
         self.begin(now, conn, session, role, &open);
     }
@@ -156,6 +171,7 @@ impl Pairing {
         match role {
             Role::Host => self.keep(now, conn, session),
             Role::Joiner => match session.pairing.or_else(|| self.entries.waiting_for(&session.peer)) {
+                Some(id) if self.trusts.has(id) => self.start_trusted(now, conn, session, id, open),
                 Some(id) => self.start_joiner(now, conn, session, id, open),
                 None => self.prompt(now, conn, session, open),
             },

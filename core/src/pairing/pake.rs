@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 /// The method's name on the wire.
 pub(super) const METHOD_DIGITS: &str = "digits";
 
+/// The name of the method that takes the other side's fingerprint for the proof, offered alone.
+pub(super) const METHOD_TRUST: &str = "trust";
+
 /// How a key is agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suite {

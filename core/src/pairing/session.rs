@@ -77,6 +77,8 @@ pub(super) enum Host {
     Hello(host::AwaitHello),
     Pake(host::AwaitPake),
     Confirm(host::AwaitConfirm),
+    /// As `Confirm`, where the two trust each other without a code.
+    Trust(host::AwaitConfirm),
     Meta(introduction::AwaitMeta),
     UserOk(introduction::AwaitUserOk),
     /// For `Prepared`.
@@ -98,6 +100,10 @@ pub(super) enum Joiner {
     Ack(joiner::AwaitAck),
     Pake(joiner::AwaitPake),
     Confirm(joiner::AwaitConfirm),
+    /// As `Ack`, where the two trust each other without a code.
+    TrustAck(joiner::AwaitTrust),
+    /// As `Confirm`, where the two trust each other without a code.
+    Trust(joiner::AwaitConfirm),
     Meta(introduction::AwaitMeta),
     UserOk(introduction::AwaitUserOk),
     /// For the store to hold `hook`.
@@ -163,10 +169,10 @@ impl State {
             Self::Prompting { .. } => PERSON,
             // The joiner's user was asked for the code, if this side dialled.
             Self::Host(Host::Hello(_)) if dialled => PERSON + STEP,
-            Self::Host(Host::Hello(_) | Host::Pake(_) | Host::Confirm(_) | Host::Meta(_) | Host::Done(_)) => {
-                STEP
-            }
+            Self::Host(Host::Hello(_) | Host::Pake(_) | Host::Confirm(_) | Host::Trust(_)) => STEP,
+            Self::Host(Host::Meta(_) | Host::Done(_)) => STEP,
             Self::Joiner(Joiner::Ack(_) | Joiner::Pake(_) | Joiner::Confirm(_) | Joiner::Meta(_)) => STEP,
+            Self::Joiner(Joiner::TrustAck(_) | Joiner::Trust(_)) => STEP,
             Self::Host(Host::UserOk(_)) | Self::Joiner(Joiner::UserOk(_)) => PERSON,
             // The other side's hook and store.
             Self::Host(Host::Prepared(_)) | Self::Joiner(Joiner::Commit(_)) => HOOK + STEP,
@@ -203,8 +209,9 @@ impl State {
             Self::Host(Host::UserOk(state)) | Self::Joiner(Joiner::UserOk(state)) => Some(state.pair_id()),
             Self::Host(Host::Prepared(state)) => Some(state.pair_id()),
             Self::AwaitOpen | Self::Prompting { .. } | Self::Aborting { .. } | Self::Last => None,
-            Self::Host(Host::Hello(_) | Host::Pake(_) | Host::Confirm(_)) => None,
+            Self::Host(Host::Hello(_) | Host::Pake(_) | Host::Confirm(_) | Host::Trust(_)) => None,
             Self::Joiner(Joiner::Ack(_) | Joiner::Pake(_) | Joiner::Confirm(_)) => None,
+            Self::Joiner(Joiner::TrustAck(_) | Joiner::Trust(_)) => None,
             Self::Host(_) | Self::Joiner(_) => self.record().map(|record| record.pair_id),
         }
     }
@@ -255,7 +262,10 @@ impl State {
 
     /// Whether the host may say `Reject` here.
     pub(super) fn takes_reject(&self) -> bool {
-        matches!(self, Self::Joiner(Joiner::Ack(_) | Joiner::Pake(_) | Joiner::Confirm(_)))
+        matches!(
+            self,
+            Self::Joiner(Joiner::Ack(_) | Joiner::Pake(_) | Joiner::Confirm(_) | Joiner::TrustAck(_))
+        )
     }
 
     /// Whether either side's hook may have run.

@@ -1,7 +1,8 @@
 //! How messages move a session.
 
 use super::answers::Then;
-use super::endings::{refused, reject, rejected};
+use super::endings::{distrusted, refused, reject, rejected};
+use super::pake::METHOD_TRUST;
 use super::session::{End, Host, Joiner, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
 use crate::event::PairingStep;
@@ -59,13 +60,20 @@ impl Pairing {
                     Role::Host => Role::Joiner,
                     Role::Joiner => Role::Host,
                 };
-                return self.begin(now, conn, session, role, frame);
+                return match (role, open.method.as_deref()) {
+                    (Role::Joiner, Some(METHOD_TRUST)) => self.begin_trusted(now, conn, session, frame),
+                    (Role::Host | Role::Joiner, _) => self.begin(now, conn, session, role, frame),
+                };
             }
             (state, Message::Abort(abort)) if state.takes_abort() => {
                 return self.end(now, conn, session, End::Told(refused(abort)));
             }
             (state, Message::Reject(reject)) if state.takes_reject() => {
-                return self.end(now, conn, session, End::Told(rejected(reject)));
+                let why = match state {
+                    State::Joiner(Joiner::TrustAck(_)) => distrusted(reject),
+                    _ => rejected(reject),
+                };
+                return self.end(now, conn, session, End::Told(why));
             }
             _ => {}
         }
@@ -99,6 +107,15 @@ impl Pairing {
         // A state that was consumed ends as one that holds nothing.
         let over = |end| Box::new((State::Last, end));
         let next = match (state, message) {
+            (Host::Hello(state), Message::PairHello(hello)) if host::wants_trust(&hello) => {
+                let trust = self.admit_trusted(session).map_err(over)?;
+                let answer = state.on_trust(frame, &hello, &mut self.rng);
+                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
+                session.pairing = Some(trust);
+                self.tell(Told::PairingProgress(trust, PairingStep::Connected));
+                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
+                Host::Trust(next)
+            }
             (Host::Hello(state), Message::PairHello(hello)) => {
                 let (window, left) = self.admit(session).map_err(over)?;
                 let answer = state.on_hello(frame, &hello, left, &mut self.rng);
@@ -134,6 +151,13 @@ impl Pairing {
                 }
                 Err(host::WrongCode) => return Err(over(self.wrong_code(now, conn, session))),
             },
+            (Host::Trust(state), Message::ConfirmA(proof)) => {
+                let (next, proof) =
+                    state.on_confirm(&proof).map_err(|host::WrongCode| over(End::PROTOCOL))?;
+                self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
+                self.introduce(conn, session);
+                Host::Meta(next)
+            }
             (Host::Meta(state), Message::Meta(metadata)) => Host::UserOk(state.on_meta(metadata)),
             (Host::UserOk(state), Message::UserOk(UserOk {})) => Host::Prepared(state.on_user_ok()),
             (Host::Prepared(state), Message::Prepared(said)) if said.pair_id == state.pair_id() => {
@@ -179,6 +203,16 @@ impl Pairing {
                 self.introduce(conn, session);
                 Joiner::Meta(next)
             }
+            (Joiner::TrustAck(state), Message::PairHelloAck(ack)) => {
+                let (next, proof) = state.on_ack(frame, &ack).map_err(over)?;
+                self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
+                Joiner::Trust(next)
+            }
+            (Joiner::Trust(state), Message::ConfirmB(proof)) => {
+                let next = state.on_confirm(&proof).map_err(over)?;
+                self.introduce(conn, session);
+                Joiner::Meta(next)
+            }
             (Joiner::Meta(state), Message::Meta(metadata)) => Joiner::UserOk(state.on_meta(metadata)),
             (Joiner::UserOk(state), Message::UserOk(UserOk {})) => {
                 let replaces = self.ids_of(&session.peer);
@@ -198,6 +232,10 @@ impl Pairing {
 
     /// Whether a joiner may try: the window, and the attempts that it has left.
     fn admit(&self, session: &Session) -> Result<(PairingId, u8), End> {
+        if session.pairing.is_some_and(|id| self.trusts.has(id)) {
+            // This side dialled to be trusted, and shows no code for it.
+            return Err(reject(RejectReason::Method, PairingFailure::Method));
+        }
         let Some(window) = &self.window else {
             return Err(reject(RejectReason::NoWindow, PairingFailure::NoWindow));
         };

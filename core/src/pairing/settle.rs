@@ -5,12 +5,12 @@
 use super::answers::Then;
 use super::commit::{self, Mine, Verdict};
 use super::hooks::Hook;
-use super::ledger::RETRY;
+use super::ledger::{Change, RETRY};
 use super::session::HOOK;
 use super::{Event, Pairing, PairingFailure, PairingId, Told};
 use crate::ask::{Ask, RollbackToken};
 use crate::id::{ConnId, PairId, PublicKey};
-use crate::store::{PairRecord, PairState};
+use crate::store::{PairRecord, PairState, StoreChange};
 use crate::wire::control::{Entry, Listed};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -74,6 +74,7 @@ impl Pairing {
     /// Draws every conclusion from what is held and known. After each input.
     pub(super) fn refresh(&mut self, now: Instant) {
         if self.is_loaded() {
+            self.write_marks(now);
             self.undo_what_nobody_holds(now);
             self.end_what_nobody_wants(now);
             self.run_table();
@@ -175,7 +176,9 @@ impl Pairing {
         let others = self.ledger.of(&paired.peer).map(|record| record.pair_id);
         let replaced: Vec<_> = others.filter(|other| paired.replaces.contains(other)).collect();
         let then = Then::PairedStored { conn, pair_id: paired.pair_id, replaced: replaced.clone() };
-        self.change(vec![paired], replaced, then);
+        let unmark = self.fulfilled(&paired.peer);
+        let what = StoreChange { put: vec![paired], delete: replaced, mark: Vec::new(), unmark };
+        self.ledger.write(Change { what, then });
     }
 
     /// What the user wants gone goes at once, or once the write of it that is under way is done; and is tried again

@@ -175,6 +175,16 @@ impl Book {
         out
     }
 
+    /// Where a key may be reached of which the hash alone is known, as far as its owner tells it on the LAN.
+    pub(super) fn addresses_of_print(&self, print: &Fingerprint) -> Vec<SocketAddr> {
+        let says = |sighting: &Sighting| sighting.hints.fingerprint.as_ref() == Some(print);
+        let is_it = |(id, entry): &(&PeerId, &Entry)| {
+            **id == PeerId::Sha256(*print.as_bytes()) || entry.sightings.values().any(says)
+        };
+        let names: Vec<PeerId> = self.entries.iter().filter(is_it).map(|(id, _)| *id).collect();
+        self.addresses_of(&names)
+    }
+
     /// A present peer as the application sees it.
     pub(super) fn describe(&self, id: &PeerId, paired: &BTreeSet<PublicKey>) -> Option<DiscoveredPeer> {
         let entry = self.entries.get(id)?;

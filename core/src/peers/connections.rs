@@ -82,6 +82,11 @@ impl Peers {
         self.links.values().filter(|link| link.peer == *peer).map(|link| link.conn).collect()
     }
 
+    /// Every connection, and whose it is.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (ConnId, PublicKey)> {
+        self.links.values().map(|link| (link.conn, link.peer))
+    }
+
     /// The peer ended its control stream.
     pub(crate) fn handle_main_ended(&mut self, conn: ConnId) {
         let Some(link) = self.links.get(&conn) else { return };

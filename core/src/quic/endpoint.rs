@@ -2,6 +2,7 @@
 
 use super::tls::{Alpn, Expect, Tls};
 use crate::config::Config;
+use crate::id::Fingerprint;
 use crate::io::Now;
 use crate::rng::{Rng, Seed};
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -9,6 +10,7 @@ use quinn_proto::{
     ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout, NoneTokenStore,
     ServerConfig, TimeSource, TransportConfig, VarInt,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -30,6 +32,8 @@ pub(crate) struct Factory {
     tls: Tls,
     /// What a dialler grants before it knows whom it reached: no stream at all.
     dialling: Arc<TransportConfig>,
+    /// The listening side, once there is an endpoint.
+    listening: Option<ServerConfig>,
     rng: Rng,
     clock: Arc<WallClock>,
 }
@@ -37,7 +41,7 @@ pub(crate) struct Factory {
 impl Factory {
     /// Fails where the provider lacks Ed25519 or AES-128-GCM.
     pub(crate) fn new(config: &Config, tls: Tls, rng: Rng) -> Self {
-        Self { tls, dialling: Arc::new(transport(config, 0)), rng, clock: Arc::default() }
+        Self { tls, dialling: Arc::new(transport(config, 0)), listening: None, rng, clock: Arc::default() }
     }
 
     /// The one endpoint of a node.
@@ -50,6 +54,7 @@ impl Factory {
             // The fixed bit tells QUIC from other datagrams on the same socket. RFC 9443 §3.
             .grease_quic_bit(false);
         let server = self.server(config)?;
+        self.listening = Some(server.clone());
         Ok(Endpoint::new(Arc::new(endpoint), Some(Arc::new(server)), true, None))
     }
 
@@ -64,6 +69,16 @@ impl Factory {
             .max_incoming(MAX_INCOMING);
         server.validation_token.sent(0);
         Ok(server)
+    }
+
+    /// Turns these keys away, in whatever handshake begins from here on: how the listening side is configured.
+    pub(crate) fn ban(&mut self, banned: BTreeSet<Fingerprint>) -> Option<ServerConfig> {
+        self.tls.set_banned(banned);
+        let tls = self.tls.server().ok()?;
+        let server = self.listening.as_mut()?;
+        // All else stays, the key of Retry tokens above all.
+        server.crypto = Arc::new(QuicServerConfig::try_from(tls).ok()?);
+        Some(server.clone())
     }
 
     /// The configuration of one dial.

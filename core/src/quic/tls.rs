@@ -3,7 +3,7 @@
 //! Never uses rustls' process-wide provider, resumes no session and sends no early data: resumption skips
 //! the check of the client's certificate. RFC 8446, RFC 9001.
 
-use crate::id::{PeerId, PublicKey, ServiceName};
+use crate::id::{Fingerprint, PeerId, PublicKey, ServiceName};
 use crate::identity::Identity;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -14,6 +14,7 @@ use rustls::server::{NoServerSessionStorage, ParsedCertificate, ResolvesServerCe
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A certificate larger than this is turned away before it is parsed. Ours have about 300 bytes.
@@ -60,6 +61,8 @@ impl Alpn {
 pub(crate) enum Expect {
     /// Exactly this key.
     Key(PublicKey),
+    /// The key with this fingerprint: pairing with a peer that the user trusts.
+    Print(Fingerprint),
     /// Any key of this name: pairing with a peer that discovery found.
     Id(PeerId),
     /// Whoever answers: pairing with an address that a person typed.
@@ -70,6 +73,7 @@ impl Expect {
     fn is_met_by(&self, key: &PublicKey) -> bool {
         match self {
             Self::Key(expected) => expected == key,
+            Self::Print(fingerprint) => key.fingerprint() == *fingerprint,
             Self::Id(id) => key.is_named(id),
             Self::Anyone => true,
         }
@@ -82,6 +86,7 @@ pub(crate) struct Tls {
     own: Arc<SingleCertAndKey>,
     algorithms: WebPkiSupportedAlgorithms,
     service: ServiceName,
+    banned: Arc<BTreeSet<Fingerprint>>,
 }
 
 impl Tls {
@@ -91,12 +96,23 @@ impl Tls {
         let key = provider.key_provider.load_private_key(identity.private_key())?;
         let certified = CertifiedKey::new(vec![identity.certificate()], key);
         let algorithms = provider.signature_verification_algorithms;
-        Ok(Self { provider, own: Arc::new(certified.into()), algorithms, service })
+        let (own, banned) = (Arc::new(certified.into()), Arc::default());
+        Ok(Self { provider, own, algorithms, service, banned })
+    }
+
+    /// Turns these keys away, in the configurations that are made from here on.
+    pub(crate) fn set_banned(&mut self, banned: BTreeSet<Fingerprint>) {
+        self.banned = Arc::new(banned);
+    }
+
+    fn verifier(&self, expect: Expect) -> Arc<PeerVerifier> {
+        let (banned, algorithms) = (Arc::clone(&self.banned), self.algorithms);
+        Arc::new(PeerVerifier { expect, banned, algorithms })
     }
 
     /// The configuration of the listening side: pairing is always offered, a window or not.
     pub(crate) fn server(&self) -> Result<rustls::ServerConfig, Error> {
-        let verifier = Arc::new(PeerVerifier { expect: Expect::Anyone, algorithms: self.algorithms });
+        let verifier = self.verifier(Expect::Anyone);
         let own: Arc<dyn ResolvesServerCert> = self.own.clone();
         let mut config = rustls::ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -111,7 +127,7 @@ impl Tls {
 
     /// The configuration of one dial.
     pub(crate) fn client(&self, alpn: Alpn, expect: Expect) -> Result<rustls::ClientConfig, Error> {
-        let verifier = Arc::new(PeerVerifier { expect, algorithms: self.algorithms });
+        let verifier = self.verifier(expect);
         let own: Arc<dyn ResolvesClientCert> = self.own.clone();
         let mut config = rustls::ClientConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -136,10 +152,11 @@ impl TimeProvider for NoClock {
     }
 }
 
-/// Accepts one self-signed Ed25519 certificate without a chain, whose key signed the handshake.
+/// Accepts one self-signed Ed25519 certificate without a chain, whose key signed the handshake and is not banned.
 #[derive(Debug)]
 struct PeerVerifier {
     expect: Expect,
+    banned: Arc<BTreeSet<Fingerprint>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -151,6 +168,9 @@ impl PeerVerifier {
         let key = public_key(certificate)?;
         if !self.expect.is_met_by(&key) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        if !self.banned.is_empty() && self.banned.contains(&key.fingerprint()) {
+            return Err(CertificateError::Revoked.into());
         }
         Ok(())
     }

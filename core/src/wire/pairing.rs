@@ -52,6 +52,17 @@ pub(crate) enum Pairing {
 pub(crate) struct Open {
     #[serde(deserialize_with = "strict::word")]
     pub(crate) role: Role,
+    /// The only method that it came for, where that matters: a host that dials to be trusted says `trust`, so that
+    /// nobody is asked for a code that there is not.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "only_method")]
+    pub(crate) method: Option<String>,
+}
+
+impl Open {
+    /// To pair by whatever both can do.
+    pub(crate) fn new(role: Role) -> Self {
+        Self { role, method: None }
+    }
 }
 
 /// What the joiner can do.
@@ -182,6 +193,10 @@ impl Pairing {
 fn methods<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
     let list = strict::list::<D, strict::Text<MAX_METHOD>, MAX_OFFERS>(d)?;
     Ok(list.into_iter().map(|text| text.0).collect())
+}
+
+fn only_method<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    strict::text::<D, MAX_METHOD>(d).map(Some)
 }
 
 fn not_counted() -> u8 {

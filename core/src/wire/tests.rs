@@ -64,7 +64,7 @@ fn unknown_fields_of_every_type_are_skipped() {
         [&b"\xc0"[..], b"\xcb12345678", b"\xa1x", b"\xc4\x01x", b"\x91\xc3", b"\x81\xa1k\x02", b"\xd4\x01x"]
     {
         let body = [&b"\x81\xa4Open\x82\xa3new"[..], value, b"\xa4role\xa4host"].concat();
-        assert_eq!(pairing(&body), Ok(Pairing::Open(Open { role: Role::Host })), "{value:02x?}");
+        assert_eq!(pairing(&body), Ok(Pairing::Open(Open::new(Role::Host))), "{value:02x?}");
     }
 }
 
@@ -208,7 +208,7 @@ fn a_pairing() -> impl Strategy<Value = Pairing> {
     });
     let confirm = any::<[u8; 32]>().prop_map(|mac| Confirm { mac });
     prop_oneof![
-        prop::sample::select(vec![Role::Host, Role::Joiner]).prop_map(|role| Pairing::Open(Open { role })),
+        prop::sample::select(vec![Role::Host, Role::Joiner]).prop_map(|role| Pairing::Open(Open::new(role))),
         (any::<u16>(), vec(any::<u8>(), 0..32), vec("[a-z]{0,32}", 0..32), any::<[u8; 16]>())
             .prop_map(|(version, suites, methods, nonce)| PairHello { version, suites, methods, nonce })
             .prop_map(Pairing::PairHello),

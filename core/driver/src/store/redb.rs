@@ -1,5 +1,5 @@
-//! A store in one file: the identity, and the records of pairing. On top of redb, whose writes are atomic
-//! and durable.
+//! A store in one file: the identity, the records of pairing and the marks of keys. On top of redb, whose writes
+//! are atomic and durable.
 //!
 //! The file is made whole or not at all, and never made anew where one is: a device that lost its key, or
 //! got another one, would be a stranger to everybody.
@@ -7,8 +7,8 @@
 use super::{Store, StoreError};
 use crate::crypto::{entropy, new_identity};
 use data_encoding::HEXLOWER;
-use handfast_core::store::{PairRecord, RECORD_VERSION};
-use handfast_core::{Identity, PairId};
+use handfast_core::Identity;
+use handfast_core::store::{Mark, PairRecord, RECORD_VERSION, StoreChange, Stored};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
@@ -17,8 +17,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The format of the file's tables. That of the records in them is [`RECORD_VERSION`].
-const FORMAT: u16 = 1;
+/// The format of the file's tables. That of the records and marks in them is [`RECORD_VERSION`].
+///
+/// | format | tables |
+/// |---|---|
+/// | 1 | `meta`, `identity`, `pairs` |
+/// | 2 | and `marks` |
+///
+/// An older file is brought to this one when it is opened, in one write; a version that knows no marks must not open it
+/// after that, since it would talk to who is banned.
+const FORMAT: u16 = 2;
 
 /// `format` and `records`, to [`FORMAT`] and [`RECORD_VERSION`].
 const META: TableDefinition<'_, &str, u16> = TableDefinition::new("meta");
@@ -28,6 +36,9 @@ const IDENTITY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("identit
 
 /// Pair ids to records.
 const PAIRS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("pairs");
+
+/// Fingerprints to marks.
+const MARKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("marks");
 
 /// Memory for pages, in bytes. A thousand pairings take less.
 const CACHE: usize = 1 << 20;
@@ -53,6 +64,7 @@ impl RedbStore {
         }
         let database = settings().open(path).map_err(from_redb)?;
         let pkcs8 = check(&database)?;
+        migrate(&database)?;
         Ok(Self { database, pkcs8 })
     }
 
@@ -66,30 +78,47 @@ impl RedbStore {
 }
 
 impl Store for RedbStore {
-    fn load(&self) -> Result<Vec<PairRecord>, StoreError> {
+    fn load(&self) -> Result<Stored, StoreError> {
         let read = self.database.begin_read().map_err(from_redb)?;
-        let table = read.open_table(PAIRS).map_err(from_redb)?;
-        let mut records = Vec::new();
-        for entry in table.iter().map_err(from_redb)? {
+        let mut stored = Stored::default();
+        let pairs = read.open_table(PAIRS).map_err(from_redb)?;
+        for entry in pairs.iter().map_err(from_redb)? {
             let (id, bytes) = entry.map_err(from_redb)?;
             let record = PairRecord::decode(bytes.value()).map_err(|_| StoreError::Corrupt)?;
             if *record.pair_id.as_bytes() != id.value() {
                 return Err(StoreError::Corrupt);
             }
-            records.push(record);
+            stored.records.push(record);
         }
-        Ok(records)
+        let marks = read.open_table(MARKS).map_err(from_redb)?;
+        for entry in marks.iter().map_err(from_redb)? {
+            let (fingerprint, bytes) = entry.map_err(from_redb)?;
+            let mark = Mark::decode(bytes.value()).map_err(|_| StoreError::Corrupt)?;
+            if *mark.fingerprint.as_bytes() != fingerprint.value() {
+                return Err(StoreError::Corrupt);
+            }
+            stored.marks.push(mark);
+        }
+        Ok(stored)
     }
 
-    fn write(&self, put: &[PairRecord], delete: &[PairId]) -> Result<(), StoreError> {
+    fn write(&self, change: &StoreChange) -> Result<(), StoreError> {
+        let StoreChange { put, delete, mark, unmark } = change;
         let write = self.database.begin_write().map_err(from_redb)?;
         {
-            let mut table = write.open_table(PAIRS).map_err(from_redb)?;
+            let mut pairs = write.open_table(PAIRS).map_err(from_redb)?;
             for id in delete {
-                table.remove(id.as_bytes()).map_err(from_redb)?;
+                pairs.remove(id.as_bytes()).map_err(from_redb)?;
             }
             for record in put {
-                table.insert(record.pair_id.as_bytes(), &record.encode()[..]).map_err(from_redb)?;
+                pairs.insert(record.pair_id.as_bytes(), &record.encode()[..]).map_err(from_redb)?;
+            }
+            let mut marks = write.open_table(MARKS).map_err(from_redb)?;
+            for fingerprint in unmark {
+                marks.remove(fingerprint.as_bytes()).map_err(from_redb)?;
+            }
+            for mark in mark {
+                marks.insert(mark.fingerprint.as_bytes(), &mark.encode()[..]).map_err(from_redb)?;
             }
         }
         write.commit().map_err(from_redb)
@@ -125,6 +154,24 @@ fn check(database: &Database) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     Ok(pkcs8)
 }
 
+/// Brings an older file to this format, whole or not at all.
+fn migrate(database: &Database) -> Result<(), StoreError> {
+    let read = database.begin_read().map_err(from_redb)?;
+    let meta = read.open_table(META).map_err(from_redb)?;
+    let found = meta.get("format").map_err(from_redb)?.ok_or(StoreError::Corrupt)?.value();
+    drop((meta, read));
+    if found == FORMAT {
+        return Ok(());
+    }
+    let write = database.begin_write().map_err(from_redb)?;
+    {
+        write.open_table(MARKS).map_err(from_redb)?;
+        let mut meta = write.open_table(META).map_err(from_redb)?;
+        meta.insert("format", FORMAT).map_err(from_redb)?;
+    }
+    write.commit().map_err(from_redb)
+}
+
 /// Makes the file under another name first: killed at any moment, it is there whole or not at all.
 fn create(path: &Path) -> Result<(), StoreError> {
     let draft = Draft::beside(path)?;
@@ -138,6 +185,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         let mut identity = write.open_table(IDENTITY).map_err(from_redb)?;
         identity.insert("pkcs8", &new_identity()?.to_pkcs8()[..]).map_err(from_redb)?;
         write.open_table(PAIRS).map_err(from_redb)?;
+        write.open_table(MARKS).map_err(from_redb)?;
     }
     write.commit().map_err(from_redb)?;
     drop(database);

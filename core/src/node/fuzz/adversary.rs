@@ -56,7 +56,7 @@ pub(crate) fn peer(start: Instant, script: &[u8]) -> Reached {
     let records = script.octet();
     let records: Vec<_> = (0..records % 4).map(|n| record(n, script.octet())).collect();
     let began_with = records.len();
-    let mut node = Driven::new(NODE, 0, config(), now, records);
+    let mut node = Driven::new(NODE, 0, config(), now, records.into());
     node.node.handle_interfaces(now, &interfaces(NODE));
     let mut world = World { now: start, node, adversary: adversary(), conns: Vec::new(), began_with };
     world.settle();
@@ -186,7 +186,7 @@ impl World {
                 Control::Hello(hello).encode()
             }
             2 | 3 => Control::State(State { state: entries(script) }).encode(),
-            4 => Pairing::Open(Open { role: script.pick(&[Role::Host, Role::Joiner]) }).encode(),
+            4 => Pairing::Open(Open::new(script.pick(&[Role::Host, Role::Joiner]))).encode(),
             5 => {
                 let methods = vec!["digits".to_owned()];
                 let hello = PairHello { version: 1, suites: vec![1], methods, nonce: [script.octet(); 16] };

@@ -10,7 +10,7 @@ use crate::metadata::Metadata;
 use crate::node::Target;
 use crate::quic::{Direction, fuzz::crypto};
 use crate::script::Script;
-use crate::store::{PairRecord, PairSecret, PairState, Role, StoreReply, StoreRequest};
+use crate::store::{PairRecord, PairSecret, PairState, Role, StoreReply, StoreRequest, Stored};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ pub(crate) fn calls(start: Instant, script: &[u8]) -> [Reached; 2] {
     let now = Now { mono: start, wall: UnixTime::from_micros(0) };
     let nodes = [0, 1].map(|n| {
         let records = if form & 1 == 1 { vec![record(n, 9, PairState::Paired)] } else { Vec::new() };
-        Driven::new(n, 0, config.clone(), now, records)
+        Driven::new(n, 0, config.clone(), now, records.into())
     });
     let mut world = World { start, now: start, nodes, flights: VecDeque::new(), config, runs: 0 };
     for n in [0, 1] {
@@ -277,7 +277,8 @@ impl World {
                 let states = [PairState::Hook, PairState::Prepared, PairState::Committed, PairState::Paired];
                 let records =
                     (0..script.octet() % 100).map(|_| record(n as u8, script.octet(), script.pick(&states)));
-                let answer = Answer::Store(token, StoreReply::Loaded(records.collect()));
+                let stored = Stored::from(records.collect::<Vec<_>>());
+                let answer = Answer::Store(token, StoreReply::Loaded(stored));
                 self.nodes[n].node.answer(now, answer);
             }
             ask => self.nodes[n].answer(now, ask, manner, code),
@@ -397,9 +398,9 @@ impl World {
     fn restart(&mut self, n: usize) {
         self.runs = self.runs.wrapping_add(1);
         let now = self.now();
-        let records = self.nodes[n].store.values().cloned().collect();
+        let store = self.nodes[n].store.clone();
         let reached = self.nodes[n].reached;
-        self.nodes[n] = Driven::new(n as u8, self.runs, self.config.clone(), now, records);
+        self.nodes[n] = Driven::new(n as u8, self.runs, self.config.clone(), now, store);
         self.nodes[n].reached = reached;
         self.nodes[n].node.handle_interfaces(now, &interfaces(n as u8));
     }

@@ -14,7 +14,7 @@ use crate::io::{
 use crate::node::Node;
 use crate::quic::fuzz::crypto;
 use crate::rng::Seed;
-use crate::store::{PairRecord, StoreReply, StoreRequest};
+use crate::store::{StoreReply, StoreRequest, Stored};
 use bytes::BytesMut;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -71,7 +71,7 @@ pub(crate) struct Reached {
 
 pub(super) struct Driven {
     pub(super) node: Node,
-    pub(super) store: BTreeMap<PairId, PairRecord>,
+    pub(super) store: Stored,
     pub(super) manner: Manner,
     pub(super) waiting: Vec<Ask>,
     pub(super) sockets: BTreeMap<SocketId, SocketSpec>,
@@ -113,14 +113,13 @@ pub(super) fn interfaces(number: u8) -> Vec<Interface> {
 }
 
 impl Driven {
-    pub(super) fn new(number: u8, run: u8, config: Config, now: Now, records: Vec<PairRecord>) -> Self {
+    pub(super) fn new(number: u8, run: u8, config: Config, now: Now, store: Stored) -> Self {
         let mut seed = [number; 32];
         seed[31] = run;
         let node = Node::new(config, &identity(number), crypto::repeatable(), &Seed::new(seed), now);
-        let store: BTreeMap<_, _> = records.into_iter().map(|record| (record.pair_id, record)).collect();
         Self {
             node: node.expect("the configuration is sound"),
-            saved: store.keys().copied().collect(),
+            saved: store.records.iter().map(|record| record.pair_id).collect(),
             store,
             manner: Manner::Yes,
             waiting: Vec::new(),
@@ -227,10 +226,9 @@ impl Driven {
 
     fn store(&mut self, request: StoreRequest) -> StoreReply {
         match request {
-            StoreRequest::Load => StoreReply::Loaded(self.store.values().cloned().collect()),
-            StoreRequest::Write { put, delete } => {
-                self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
-                self.store.retain(|id, _| !delete.contains(id));
+            StoreRequest::Load => StoreReply::Loaded(self.store.clone()),
+            StoreRequest::Write(change) => {
+                self.store.apply(&change);
                 StoreReply::Written
             }
         }

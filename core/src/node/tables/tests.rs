@@ -4,7 +4,8 @@ use crate::node::route::MAX_OUT;
 use crate::testing::base;
 use crate::{
     Answer, Ask, Config, Crypto, Identity, Interface, InterfaceAddr, Node, Now, Opened, Output, Received,
-    Seed, ServiceName, SocketId, SocketSpec, Table, UnixTime, store::StoreReply,
+    Seed, ServiceName, SocketId, SocketSpec, Table, UnixTime,
+    store::{StoreReply, Stored},
 };
 use bytes::BytesMut;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl Bench {
                     self.node.handle_socket(self.now, id, Ok(opened));
                 }
                 Output::Ask(Ask::Store(token, _)) => {
-                    self.node.answer(self.now, Answer::Store(token, StoreReply::Loaded(Vec::new())));
+                    self.node.answer(self.now, Answer::Store(token, StoreReply::Loaded(Stored::default())));
                 }
                 Output::Event(_) => self.events += 1,
                 Output::Wait(_) => return,
@@ -212,6 +213,10 @@ const LISTED: &str = "
     pairing: events
     pairing: hooks
     pairing: hosts whose entries are counted
+    pairing: keys that are banned
+    pairing: keys that are trusted
+    pairing: keys that are trusted and not paired
+    pairing: marks for the store
     pairing: records
     pairing: sessions
     pairing: sources that prompted

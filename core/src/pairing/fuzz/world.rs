@@ -5,11 +5,11 @@ use crate::ask::{Answer as To, Ask, PairingReply};
 use crate::code::{Code, CodeLength};
 use crate::error::HookFailed;
 use crate::event::{Event as Told, PairingFailure};
-use crate::id::{ConnId, PairId, PeerIdKind, PublicKey};
+use crate::id::{ConnId, Fingerprint, PairId, PeerIdKind, PublicKey};
 use crate::metadata::Metadata;
 use crate::pairing::{Event, NewSession, Pairing, PairingId, Settings};
 use crate::rng::{Rng, Seed};
-use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use crate::store::{Mark, PairRecord, PairState, StoreChange, StoreReply, StoreRequest, Stored};
 use crate::wire::control::{Control, State};
 use crate::wire::frame::{Deframer, Frame};
 use bytes::Bytes;
@@ -38,6 +38,7 @@ struct Side {
     key: PublicKey,
     runs: u8,
     store: BTreeMap<PairId, PairRecord>,
+    marks: BTreeMap<Fingerprint, Mark>,
     waiting: Vec<Ask>,
     manner: Answer,
     /// The questions of this run that were seen, by kind and token.
@@ -68,6 +69,8 @@ pub(super) struct World {
     code: Option<Code>,
     /// Whether a right code was ever typed.
     code_was_typed: bool,
+    /// Which side ever trusted the other without a code.
+    trusted: [bool; 2],
     /// Whether anything was carried otherwise than in order, once and whole.
     tampered: bool,
     /// Whether a side began with records that nobody made.
@@ -103,6 +106,7 @@ impl Side {
             key,
             runs: 0,
             store: BTreeMap::new(),
+            marks: BTreeMap::new(),
             waiting: Vec::new(),
             manner: Answer::Yes,
             asked: BTreeSet::new(),
@@ -115,13 +119,16 @@ impl Side {
     fn store(&mut self, request: StoreRequest, answer: Answer) -> StoreReply {
         match request {
             StoreRequest::Load if answer == Answer::Yes => {
-                StoreReply::Loaded(self.store.values().cloned().collect())
+                let records = self.store.values().cloned().collect();
+                StoreReply::Loaded(Stored { records, marks: self.marks.values().cloned().collect() })
             }
             StoreRequest::Load => StoreReply::Failed,
-            StoreRequest::Write { put, delete } => {
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark }) => {
                 if answer != Answer::No {
                     self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
                     self.store.retain(|id, _| !delete.contains(id));
+                    self.marks.extend(mark.into_iter().map(|mark| (mark.fingerprint, mark)));
+                    self.marks.retain(|key, _| !unmark.contains(key));
                 }
                 if answer == Answer::Yes { StoreReply::Written } else { StoreReply::Failed }
             }
@@ -159,6 +166,7 @@ impl World {
             wires: Vec::new(),
             code: None,
             code_was_typed: false,
+            trusted: [false; 2],
             tampered: false,
             forged: false,
         };
@@ -221,6 +229,13 @@ impl World {
     }
 
     fn dial(&mut self, client: usize, pairing: PairingId) {
+        if self.is_barred() {
+            return self.sides[client].engine.handle_dial_failed(
+                self.now,
+                pairing,
+                PairingFailure::Unreachable,
+            );
+        }
         let Some(wire) = self.wire(client, false) else { return };
         for (side, dialled) in [(1 - client, None), (client, Some(pairing))] {
             let new = NewSession {
@@ -234,8 +249,48 @@ impl World {
         }
     }
 
+    /// Whether TLS would refuse one to the other.
+    fn is_barred(&self) -> bool {
+        [0, 1].into_iter().any(|n| self.sides[n].engine.is_banned(&self.keys[1 - n].fingerprint()))
+    }
+
+    /// Trusts the other one without a code, or somebody else.
+    pub(super) fn trust(&mut self, side: usize, other: bool) {
+        let key = self.keys[if other { 1 - side } else { 2 }].fingerprint();
+        let trusted = self.sides[side].engine.trust(self.now, key, Vec::new()).is_ok();
+        self.trusted[side] |= trusted && other;
+    }
+
+    pub(super) fn distrust(&mut self, side: usize) {
+        let key = self.keys[1 - side].fingerprint();
+        self.sides[side].engine.distrust(self.now, &key);
+    }
+
+    pub(super) fn ban(&mut self, side: usize, other: bool) {
+        let key = self.keys[if other { 1 - side } else { 2 }].fingerprint();
+        let banned = self.sides[side].engine.ban(self.now, key).is_ok();
+        assert_eq!(banned, self.sides[side].engine.is_banned(&key), "a ban holds at once");
+    }
+
+    pub(super) fn unban(&mut self, side: usize) {
+        let key = self.keys[1 - side].fingerprint();
+        self.sides[side].engine.unban(self.now, &key);
+    }
+
+    /// Connections with somebody who is banned go, as TLS and the router see to it.
+    fn cut_off(&mut self) {
+        if self.is_barred() {
+            for wire in (0..self.wires.len()).filter(|wire| self.wires[*wire].data).collect::<Vec<_>>() {
+                self.lose(wire);
+            }
+        }
+    }
+
     /// A data connection: both list what they hold.
     pub(super) fn connect(&mut self, client: usize) {
+        if self.is_barred() {
+            return;
+        }
         let Some(wire) = self.wire(client, true) else { return };
         for side in [0, 1] {
             if self.sides[side].engine.is_loaded() {
@@ -486,11 +541,13 @@ impl World {
             }
             Event::Tell(told) => {
                 let is_paired = matches!(told, Told::PeerPaired(_));
-                let may = self.code_was_typed || self.forged;
+                let may = self.code_was_typed || self.forged || self.trusted == [true; 2];
                 assert!(!is_paired || may, "paired without the code");
                 self.sides[n].hear(&told);
             }
+            Event::Meet { pairing, .. } => self.dial(n, pairing),
             Event::PairedNow(_) | Event::Unpaired(_) | Event::Settle(_) => {}
+            Event::BansChanged | Event::CutOff(_) => self.cut_off(),
             Event::Ask(ask) => self.ask(n, ask),
         }
         true
@@ -525,6 +582,11 @@ impl World {
             for ask in std::mem::take(&mut self.sides[n].waiting) {
                 self.reply(n, ask, Answer::Yes);
             }
+        }
+        self.run();
+        for n in [0, 1] {
+            self.distrust(n);
+            self.unban(n);
         }
         self.run();
         for wire in 0..self.wires.len() {

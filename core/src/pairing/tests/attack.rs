@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 fn open(role: Role) -> Message {
-    Message::Open(Open { role })
+    Message::Open(Open::new(role))
 }
 
 fn hello() -> Message {
@@ -153,7 +153,7 @@ fn a_method_or_version_that_is_not_spoken_is_rejected() {
     for (bad, reason) in [
         (PairHello { version: 0, ..good.clone() }, RejectReason::Version),
         (PairHello { suites: vec![2], ..good.clone() }, RejectReason::Method),
-        (PairHello { methods: vec!["trust".to_owned()], ..good }, RejectReason::Method),
+        (PairHello { methods: vec!["qr".to_owned()], ..good }, RejectReason::Method),
     ] {
         let mut world = World::new();
         world.host(HOST);

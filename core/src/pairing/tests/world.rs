@@ -8,7 +8,7 @@ pub(super) use node::{Node, StoreFault};
 use super::super::{Event, NewSession};
 use crate::ask::{Ask, PairingReply};
 use crate::code::Code;
-use crate::event::{Event as Told, PairedPeer, PairingId};
+use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
 use crate::id::{ConnId, PairId};
 use crate::wire::pairing::Pairing as Message;
 use node::engine;
@@ -72,6 +72,43 @@ impl World {
             self.nodes[ends[end]].engine.handle_session(self.now, new);
         }
         wire
+    }
+
+    /// Whether TLS would refuse one to the other.
+    pub(super) fn are_barred(&self, a: usize, b: usize) -> bool {
+        let bars = |n: usize, m: usize| self.nodes[n].engine.is_banned(&self.nodes[m].key.fingerprint());
+        bars(a, b) || bars(b, a)
+    }
+
+    /// The user of one trusts the other without a code.
+    pub(super) fn trust(&mut self, n: usize, other: usize) -> PairingId {
+        let key = self.nodes[other].key.fingerprint();
+        let id = self.nodes[n].engine.trust(self.now, key, Vec::new()).unwrap();
+        self.run();
+        id
+    }
+
+    /// Dials for every trust for which one of two nodes wanted to, where nobody is banned. Whether there was any.
+    pub(super) fn meet(&mut self) -> bool {
+        let wanted = [0, 1].map(|n| std::mem::take(&mut self.nodes[n].meets));
+        let dials: Vec<_> = (0..2).flat_map(|n| wanted[n].iter().map(move |id| (n, *id))).collect();
+        for (n, id) in &dials {
+            if self.are_barred(0, 1) {
+                self.nodes[*n].engine.handle_dial_failed(self.now, *id, PairingFailure::Unreachable);
+            } else {
+                self.dial(*n, 1 - n, *id);
+            }
+        }
+        self.run();
+        !dials.is_empty()
+    }
+
+    /// Lets time pass second by second, and whoever is trusted be met.
+    pub(super) fn pass_and_meet(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.pass(Duration::from_secs(1));
+            self.meet();
+        }
     }
 
     /// A connection on the pairing ALPN whose other end is no engine: [`World::inject`] speaks for it.
@@ -153,6 +190,7 @@ impl World {
         node.waiting_hooks.clear();
         node.waiting_rollbacks.clear();
         node.waiting_store.clear();
+        node.meets.clear();
         node.engine = engine(n as u8, 1, node.key);
     }
 
@@ -169,7 +207,8 @@ impl World {
             }
             Event::Tell(told) => self.nodes[n].told.push(told),
             Event::Settle(_) => self.nodes[n].settles += 1,
-            Event::PairedNow(_) | Event::Unpaired(_) => {}
+            Event::Meet { pairing, .. } => self.nodes[n].meets.push(pairing),
+            Event::PairedNow(_) | Event::Unpaired(_) | Event::BansChanged | Event::CutOff(_) => {}
             Event::Ask(Ask::PairingRequest(token, _)) => self.nodes[n].prompts.push(token),
             Event::Ask(Ask::Paired(token, peer)) => {
                 let node = &mut self.nodes[n];

@@ -1,11 +1,24 @@
 use super::*;
-use handfast_core::store::{PairSecret, PairState, Role};
+use handfast_core::store::{MarkKind, PairSecret, PairState, Role};
+use handfast_core::{Fingerprint, PairId};
 use std::collections::BTreeSet;
 
 fn record(n: u8, state: PairState) -> PairRecord {
     let key = |n: u8| Identity::from_entropy([n; 32]).public_key();
     let secret = PairSecret::from_bytes([n; 32]);
     PairRecord::new(PairId::from_bytes([n; 32]), Role::Host, key(n), key(200), secret, state)
+}
+
+fn mark(n: u8, kind: MarkKind) -> Mark {
+    Mark::new(Fingerprint::from_bytes([n; 32]), kind)
+}
+
+fn put(records: &[PairRecord]) -> StoreChange {
+    StoreChange { put: records.to_vec(), ..StoreChange::default() }
+}
+
+fn delete(n: u8) -> Vec<PairId> {
+    vec![PairId::from_bytes([n; 32])]
 }
 
 fn file() -> (tempfile::TempDir, PathBuf) {
@@ -19,12 +32,55 @@ fn an_identity_and_its_records_survive_a_restart() {
     let (_folder, path) = file();
     let store = RedbStore::open(&path).unwrap();
     let own = store.identity().fingerprint();
-    store.write(&[record(1, PairState::Hook), record(2, PairState::Paired)], &[]).unwrap();
-    store.write(&[record(1, PairState::Paired)], &[PairId::from_bytes([2; 32])]).unwrap();
+    store.write(&put(&[record(1, PairState::Hook), record(2, PairState::Paired)])).unwrap();
+    store.write(&StoreChange { delete: delete(2), ..put(&[record(1, PairState::Paired)]) }).unwrap();
     drop(store);
     let store = RedbStore::open(&path).unwrap();
     assert_eq!(store.identity().fingerprint(), own);
-    assert_eq!(store.load().unwrap(), [record(1, PairState::Paired)]);
+    assert_eq!(store.load().unwrap().records, [record(1, PairState::Paired)]);
+}
+
+#[test]
+fn marks_survive_a_restart_and_go_in_the_same_write_as_what_fulfils_them() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    let trusted = mark(1, MarkKind::Trusted { addresses: vec!["192.0.2.1:5000".parse().unwrap()] });
+    let marks = vec![trusted.clone(), mark(2, MarkKind::Banned)];
+    store.write(&StoreChange { mark: marks.clone(), ..StoreChange::default() }).unwrap();
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(store.load().unwrap().marks, marks);
+    let unmark = vec![trusted.fingerprint, Fingerprint::from_bytes([9; 32])];
+    store.write(&StoreChange { unmark, ..put(&[record(1, PairState::Paired)]) }).unwrap();
+    drop(store);
+    let records = vec![record(1, PairState::Paired)];
+    let expected = Stored { records, marks: vec![mark(2, MarkKind::Banned)] };
+    assert_eq!(RedbStore::open(&path).unwrap().load().unwrap(), expected);
+}
+
+/// As the first format was: no table of marks.
+fn make_old(path: &Path) {
+    let store = RedbStore::open(path).unwrap();
+    store.write(&put(&[record(1, PairState::Paired)])).unwrap();
+    let write = store.database.begin_write().unwrap();
+    assert!(write.delete_table(MARKS).unwrap());
+    write.open_table(META).unwrap().insert("format", 1).unwrap();
+    write.commit().unwrap();
+}
+
+#[test]
+fn a_store_of_the_first_format_opens_keeps_all_and_takes_marks_from_then_on() {
+    let (_folder, path) = file();
+    make_old(&path);
+    let own = RedbStore::open(&path).unwrap().identity().fingerprint();
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(store.identity().fingerprint(), own);
+    assert_eq!(store.load().unwrap(), Stored::from(vec![record(1, PairState::Paired)]));
+    let banned = vec![mark(2, MarkKind::Banned)];
+    store.write(&StoreChange { mark: banned.clone(), ..StoreChange::default() }).unwrap();
+    assert_eq!(store.load().unwrap().marks, banned);
+    let read = store.database.begin_read().unwrap();
+    assert_eq!(read.open_table(META).unwrap().get("format").unwrap().unwrap().value(), FORMAT);
 }
 
 #[test]
@@ -38,8 +94,8 @@ fn two_stores_have_two_identities() {
 fn to_delete_what_is_not_there_is_no_error() {
     let (_folder, path) = file();
     let store = RedbStore::open(&path).unwrap();
-    store.write(&[], &[PairId::from_bytes([9; 32])]).unwrap();
-    assert_eq!(store.load().unwrap(), []);
+    store.write(&StoreChange { delete: delete(9), ..StoreChange::default() }).unwrap();
+    assert_eq!(store.load().unwrap(), Stored::default());
 }
 
 #[test]
@@ -51,14 +107,16 @@ fn a_store_that_is_open_is_in_use() {
 
 #[test]
 fn a_newer_format_is_refused() {
-    for name in ["format", "records"] {
+    for (name, known) in [("format", 2), ("records", 1)] {
         let (_folder, path) = file();
         let store = RedbStore::open(&path).unwrap();
         let write = store.database.begin_write().unwrap();
         write.open_table(META).unwrap().insert(name, 1000).unwrap();
         write.commit().unwrap();
         drop(store);
-        assert!(matches!(RedbStore::open(&path), Err(StoreError::Newer { found: 1000, known: 1 })));
+        assert!(
+            matches!(RedbStore::open(&path), Err(StoreError::Newer { found: 1000, known: at }) if at == known)
+        );
     }
 }
 
@@ -95,7 +153,7 @@ fn a_store_that_is_damaged_anywhere_says_so_or_is_still_right() {
     let (_folder, path) = file();
     let store = RedbStore::open(&path).unwrap();
     let own = store.identity().fingerprint();
-    store.write(&[record(1, PairState::Paired)], &[]).unwrap();
+    store.write(&put(&[record(1, PairState::Paired)])).unwrap();
     drop(store);
     let whole = fs::read(&path).unwrap();
     let mut refused = 0;
@@ -107,7 +165,9 @@ fn a_store_that_is_damaged_anywhere_says_so_or_is_still_right() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x40;
         fs::write(&path, &bytes).unwrap();
-        match RedbStore::open(&path).and_then(|store| Ok((store.identity().fingerprint(), store.load()?))) {
+        match RedbStore::open(&path)
+            .and_then(|store| Ok((store.identity().fingerprint(), store.load()?.records)))
+        {
             Ok(found) => assert_eq!(found, (own, vec![record(1, PairState::Paired)]), "byte {at}"),
             Err(_) => refused += 1,
         }

@@ -3,11 +3,11 @@
 use super::super::super::{Pairing, Settings};
 use crate::ask::{PairedToken, PairingRequestToken, RollbackToken, StoreToken};
 use crate::error::HookFailed;
-use crate::event::{Event as Told, PairedPeer, PairingFailure};
-use crate::id::{PairId, PeerIdKind, PublicKey};
+use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
+use crate::id::{Fingerprint, PairId, PeerIdKind, PublicKey};
 use crate::metadata::Metadata;
 use crate::rng::{Rng, Seed};
-use crate::store::{PairRecord, PairState, StoreReply, StoreRequest};
+use crate::store::{Mark, PairRecord, PairState, StoreChange, StoreReply, StoreRequest, Stored};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(in crate::pairing::tests) struct Node {
     pub(in crate::pairing::tests) engine: Pairing,
     pub(in crate::pairing::tests) key: PublicKey,
     pub(in crate::pairing::tests) store: BTreeMap<PairId, PairRecord>,
+    pub(in crate::pairing::tests) marks: BTreeMap<Fingerprint, Mark>,
     /// Store calls so far.
     pub(in crate::pairing::tests) calls: usize,
     pub(in crate::pairing::tests) fault: Option<(usize, StoreFault)>,
@@ -46,6 +47,8 @@ pub(in crate::pairing::tests) struct Node {
     pub(in crate::pairing::tests) prompts: Vec<PairingRequestToken>,
     pub(in crate::pairing::tests) told: Vec<Told>,
     pub(in crate::pairing::tests) settles: usize,
+    /// Trusts for which it wanted to dial.
+    pub(in crate::pairing::tests) meets: Vec<PairingId>,
 }
 
 impl Node {
@@ -55,6 +58,7 @@ impl Node {
             engine: engine(n, 0, key),
             key,
             store: BTreeMap::new(),
+            marks: BTreeMap::new(),
             calls: 0,
             fault: None,
             slow: false,
@@ -69,16 +73,18 @@ impl Node {
             prompts: Vec::new(),
             told: Vec::new(),
             settles: 0,
+            meets: Vec::new(),
         }
     }
 
     pub(super) fn store(&mut self, request: StoreRequest) -> StoreReply {
-        let StoreRequest::Write { put, delete } = request else {
+        let StoreRequest::Write(StoreChange { put, delete, mark, unmark }) = request else {
             if self.dead_reads > 0 {
                 self.dead_reads -= 1;
                 return StoreReply::Failed;
             }
-            return StoreReply::Loaded(self.store.values().cloned().collect());
+            let records = self.store.values().cloned().collect();
+            return StoreReply::Loaded(Stored { records, marks: self.marks.values().cloned().collect() });
         };
         self.calls += 1;
         let fault = self.fault.filter(|(call, _)| *call == self.calls).map(|(_, fault)| fault);
@@ -90,6 +96,8 @@ impl Node {
                 self.store.remove(id);
             }
             self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
+            unmark.iter().for_each(|key| drop(self.marks.remove(key)));
+            self.marks.extend(mark.into_iter().map(|mark| (mark.fingerprint, mark)));
         }
         if fault.is_some() { StoreReply::Failed } else { StoreReply::Written }
     }
