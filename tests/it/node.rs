@@ -8,3 +8,4 @@ mod pairing;
 mod services;
 mod streams;
 pub(crate) mod support;
+mod trust;

@@ -6,6 +6,7 @@ mod connect;
 mod ends;
 mod hooks;
 mod lab;
+mod marks;
 mod pairing;
 mod services;
 mod sockets;
