@@ -7,7 +7,7 @@
 pub(crate) mod fuzz;
 mod mark;
 
-pub use mark::{MAX_MARK_ADDRESSES, Mark, MarkKind};
+pub use mark::{MAX_BANNED, MAX_MARK_ADDRESSES, Mark, MarkKind};
 
 use crate::error::RecordError;
 use crate::id::{Fingerprint, PairId, PublicKey};

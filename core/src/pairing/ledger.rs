@@ -22,8 +22,7 @@ pub(crate) const MAX_RECORDS: usize = 4096;
 /// Keys that may be trusted and not paired yet at a time.
 pub(crate) const MAX_TRUSTED: usize = 64;
 
-/// Keys that may be banned. A store that holds more counts as failed: to leave one out would let it in.
-pub(crate) const MAX_BANNED: usize = 4096;
+pub(crate) use crate::store::MAX_BANNED;
 
 /// A write, and what it is for. Every id and every fingerprint is in one change at a time, so the queue is bounded by
 /// them; a mark alone may also go with the pairing that fulfils it.

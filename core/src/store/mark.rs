@@ -9,6 +9,9 @@ use std::net::SocketAddr;
 /// Addresses that one mark may hold.
 pub const MAX_MARK_ADDRESSES: usize = 16;
 
+/// Keys that may be banned. A store that holds more counts as failed: to leave one out would let it in.
+pub const MAX_BANNED: usize = 4096;
+
 /// One durable decision about a key. A fingerprint has at most one: who is banned is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

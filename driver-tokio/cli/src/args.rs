@@ -2,7 +2,7 @@
 
 use crate::exit::{self, Failure, Kind};
 use clap::{Parser, Subcommand};
-use handfast_core::{Code, ServiceName};
+use handfast_core::{Code, Fingerprint, ServiceName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,12 +81,29 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// List the paired devices
+    /// List the paired devices, and those that are trusted or banned
     Peers,
-    /// End the pairing with a device
+    /// End the pairing with a device, or the trust in one
     Forget {
-        /// The device: its id, the beginning of it, its label or its name
+        /// The device: its id, the beginning of it, its label or its name; where it is trusted, its fingerprint
         peer: String,
+    },
+    /// Show this device's id and fingerprint
+    Id,
+    /// Pair without a code: with the device of this fingerprint, on which this one's is entered as well
+    Trust {
+        /// The fingerprint that `handfast id` shows on the other device
+        fingerprint: Fingerprint,
+    },
+    /// Never talk to a device again, and end the pairing with it
+    Ban {
+        /// The device: its fingerprint, or where it is paired its id, the beginning of it, its label or its name
+        device: String,
+    },
+    /// Lift a ban
+    Unban {
+        /// The device's fingerprint
+        fingerprint: Fingerprint,
     },
 }
 

@@ -3,7 +3,8 @@
 use crate::exit::{Failure, Kind};
 use crate::lock::Lock;
 use directories::ProjectDirs;
-use handfast_core::store::{PairRecord, PairState};
+use handfast_core::store::{MAX_BANNED, Mark, MarkKind, PairRecord, PairState, StoreChange, Stored};
+use handfast_core::{Fingerprint, PairId};
 use handfast_tokio::{RedbStore, Store as _, StoreError};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -37,7 +38,7 @@ impl Home {
 
     /// The pairings that stand, by name.
     pub(crate) fn paired(&self) -> Result<Vec<PairRecord>, Failure> {
-        let mut records = self.store.load().map_err(|error| store_failure(&error))?;
+        let mut records = self.stored()?.records;
         records.retain(|record| record.state == PairState::Paired);
         records.sort_by(|a, b| (&a.metadata.name, a.pair_id).cmp(&(&b.metadata.name, b.pair_id)));
         Ok(records)
@@ -45,10 +46,48 @@ impl Home {
 
     /// Deletes every record of the same key, whatever its state.
     pub(crate) fn forget(&self, record: &PairRecord) -> Result<(), Failure> {
-        let records = self.store.load().map_err(|error| store_failure(&error))?;
-        let ids: Vec<_> = records.iter().filter(|r| r.peer == record.peer).map(|r| r.pair_id).collect();
-        self.store.write(&[], &ids).map_err(|error| store_failure(&error))
+        let delete = ids_of(&self.stored()?, &record.peer.fingerprint());
+        self.write(StoreChange { delete, ..StoreChange::default() })
     }
+
+    /// Keeps a key out, and deletes every record of it.
+    pub(crate) fn ban(&self, key: Fingerprint) -> Result<(), Failure> {
+        if key == self.store.identity().fingerprint() {
+            return Err(Kind::Usage.because("this is the fingerprint of this very device"));
+        }
+        let stored = self.stored()?;
+        let others = stored.marks.iter().filter(|mark| mark.is_banned() && mark.fingerprint != key);
+        if others.count() >= MAX_BANNED {
+            return Err(Kind::Usage.because(format_args!(
+                "{MAX_BANNED} devices are banned, and there is no room for another; lift a ban with `handfast unban`"
+            )));
+        }
+        let (delete, mark) = (ids_of(&stored, &key), vec![Mark::new(key, MarkKind::Banned)]);
+        self.write(StoreChange { delete, mark, ..StoreChange::default() })
+    }
+
+    /// Forgets what was decided about a key, where `decided` says that it was that. Whether it was.
+    pub(crate) fn unmark(&self, key: Fingerprint, decided: fn(&Mark) -> bool) -> Result<bool, Failure> {
+        let is_it = |mark: &Mark| mark.fingerprint == key && decided(mark);
+        if !self.stored()?.marks.iter().any(is_it) {
+            return Ok(false);
+        }
+        self.write(StoreChange { unmark: vec![key], ..StoreChange::default() }).and(Ok(true))
+    }
+
+    /// All that the home holds.
+    pub(crate) fn stored(&self) -> Result<Stored, Failure> {
+        self.store.load().map_err(|error| store_failure(&error))
+    }
+
+    fn write(&self, change: StoreChange) -> Result<(), Failure> {
+        self.store.write(&change).map_err(|error| store_failure(&error))
+    }
+}
+
+fn ids_of(stored: &Stored, key: &Fingerprint) -> Vec<PairId> {
+    let of_key = stored.records.iter().filter(|record| record.peer.fingerprint() == *key);
+    of_key.map(|record| record.pair_id).collect()
 }
 
 /// A file that its owner alone may read, made where there is none.

@@ -48,6 +48,14 @@ async fn run(args: Args, output: &Output) -> Result<Done, Failure> {
         Command::Demo { size } => until_interrupted(cmd::demo::run(&global, output, size)).await,
         Command::Peers => cmd::peers::run(&open()?, output).and(done),
         Command::Forget { peer } => cmd::forget::run(&open()?, output, &peer).and(done),
+        Command::Id => cmd::id::run(&open()?, output).and(done),
+        Command::Ban { device } => cmd::ban::run(&open()?, output, &device).and(done),
+        Command::Unban { fingerprint } => cmd::ban::lift(&open()?, output, fingerprint).and(done),
+        Command::Trust { fingerprint } => {
+            let mut session = start(&global, open()?).await?;
+            let result = until_interrupted(cmd::trust::run(&mut session, &global, output, fingerprint)).await;
+            finish(session, result).await.and(done)
+        }
         Command::Discover => {
             let mut session = start(&global, open()?).await?;
             let result = until_interrupted(cmd::discover::run(&mut session, &global, output)).await;

@@ -32,6 +32,12 @@ pub(crate) enum Event {
     Code { code: String, seconds: u64 },
     /// Two devices are paired; also one line of the list of them.
     Paired { peer: String, label: String, name: String },
+    /// Who this device is.
+    Identity { peer: String, label: String, fingerprint: String },
+    /// A device is to be paired with as soon as it trusts this one; also one line of the list of them.
+    Trusted { fingerprint: String, label: String },
+    /// A device is never talked to; also one line of the list of them.
+    Banned { fingerprint: String, label: String },
     /// Somebody was turned away.
     Refused {
         reason: &'static str,
@@ -291,6 +297,11 @@ impl fmt::Display for Event {
             Self::Paired { peer, label, name } => {
                 write!(f, "paired     {} {} ({label})", short(peer), clean(name))
             }
+            Self::Identity { peer, label, fingerprint } => {
+                write!(f, "label        {label}\nid           {peer}\nfingerprint  {fingerprint}")
+            }
+            Self::Trusted { fingerprint, label } => write!(f, "trusted    {fingerprint} ({label})"),
+            Self::Banned { fingerprint, label } => write!(f, "banned     {fingerprint} ({label})"),
             Self::Refused { reason, remote, attempts_left } => {
                 write!(f, "refused    {reason}")?;
                 if let Some(remote) = remote {

@@ -17,12 +17,15 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The events there are.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 15] = [
     "listening",
     "found",
     "lost",
     "code",
     "paired",
+    "identity",
+    "trusted",
+    "banned",
     "refused",
     "offer",
     "progress",

@@ -8,6 +8,7 @@
 mod alone;
 mod device;
 mod interop;
+mod keys;
 mod kill;
 mod lab;
 mod pairing;
