@@ -44,7 +44,7 @@ fn tell(output: &Output, event: &Event) {
         Event::PeerTrusted(_, key) => {
             output.tell(&Line::Trusted { fingerprint: key.to_string(), label: key.label() });
         }
-        Event::TrustTried(_, PairingFailure::NotTrusted) => {
+        Event::TrustTried(_, PairingFailure::NotTrusted | PairingFailure::Refused) => {
             output.tell(&Line::Refused { reason: "not_trusted", remote: None, attempts_left: None })
         }
         // The end says so too.
