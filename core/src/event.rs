@@ -177,7 +177,7 @@ pub struct TrustedKey {
     pub stored: bool,
 }
 
-/// How far a pairing got, for people who watch.
+/// How far a pairing got, for people who watch. In this order, but for steps that are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PairingStep {
@@ -185,8 +185,14 @@ pub enum PairingStep {
     Connected,
     /// The other side proved that it knows the code.
     Confirmed,
+    /// This side's user is asked whether to pair.
+    AwaitingUser,
+    /// This side agrees; the other side's user may still be asked.
+    AwaitingPeer,
     /// The application is asked to save the peer.
     Saving,
+    /// The application saved the peer; the other side's is awaited.
+    Saved,
 }
 
 /// Why a pairing did not happen. Nothing is left behind on either side.
