@@ -44,6 +44,9 @@ pub enum Event {
         /// How many more the window takes.
         attempts_left: u8,
     },
+    /// Ten wrong codes were tried within 24 h: somebody may be guessing. Told once in that time; until they are that old
+    /// codes have nine digits.
+    ManyWrongCodes,
     /// A pairing ended: both sides saved the peer, or neither.
     PairingEnded(PairingId, Result<PairedPeer, PairingFailure>),
     /// The two sides are paired. Follows the success of `peer_paired` on both.
