@@ -34,6 +34,8 @@ use std::time::Duration;
 /// | entries against one host until it is left alone for 10 minutes | 3 |
 /// | attempts at a code that is shown | 3 |
 /// | pairing requests shown: at a time, and of one source a minute | 1 and 1 |
+/// | keys trusted and not paired yet, and keys banned | 64 and 4,096 |
+/// | time to answer: a person, a hook, [`Ask::Admit`](crate::Ask::Admit) | 120 s, 30 s, 5 s |
 /// | addresses given of one peer, heeded of one interface, tried by one dial | 16 each |
 /// | connections that one peer may keep beside the one that is shown | 1 |
 /// | streams that this node may have open on one connection, whatever the peer allows | 65,536 |
@@ -85,10 +87,26 @@ pub struct Config {
     pub send_window: u32,
     /// How long a pairing code is shown: 30 to 600 s.
     pub pairing_window: Duration,
+    /// Whether the application is asked about each connection, before anything is said on it:
+    /// [`Ask::Admit`](crate::Ask::Admit). Costs each connection the time that the answer takes.
+    pub admission: Consent,
+    /// Whether the application is asked before each pairing by a code, once both sides have proved it:
+    /// [`Ask::Confirm`](crate::Ask::Confirm).
+    pub confirmation: Consent,
     /// mDNS records cached per interface and family.
     pub max_cached_records: usize,
     /// Peers remembered from discovery; beyond that the unpaired peer seen longest ago goes first.
     pub max_discovered_peers: usize,
+}
+
+/// Whether the application is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// It is taken to agree.
+    #[default]
+    Given,
+    /// It is asked, and no answer is no.
+    Asked,
 }
 
 /// Which network interfaces a node uses, by their names.
@@ -163,6 +181,8 @@ impl Config {
             receive_window: 8 << 20,
             send_window: 8 << 20,
             pairing_window: Duration::from_secs(120),
+            admission: Consent::Given,
+            confirmation: Consent::Given,
             max_cached_records: 4096,
             max_discovered_peers: 1024,
         }
@@ -200,6 +220,20 @@ impl Config {
     #[must_use]
     pub fn with_peer_id(mut self, kind: PeerIdKind) -> Self {
         self.peer_id = kind;
+        self
+    }
+
+    /// Sets whether the application is asked about each connection.
+    #[must_use]
+    pub fn with_admission(mut self, consent: Consent) -> Self {
+        self.admission = consent;
+        self
+    }
+
+    /// Sets whether the application is asked before each pairing by a code.
+    #[must_use]
+    pub fn with_confirmation(mut self, consent: Consent) -> Self {
+        self.confirmation = consent;
         self
     }
 

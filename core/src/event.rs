@@ -44,6 +44,9 @@ pub enum Event {
         /// How many more the window takes.
         attempts_left: u8,
     },
+    /// Ten wrong codes were tried within 24 h: somebody may be guessing. Told once in that time; until they are that old
+    /// codes have nine digits.
+    ManyWrongCodes,
     /// A pairing ended: both sides saved the peer, or neither.
     PairingEnded(PairingId, Result<PairedPeer, PairingFailure>),
     /// The two sides are paired. Follows the success of `peer_paired` on both.
@@ -177,7 +180,7 @@ pub struct TrustedKey {
     pub stored: bool,
 }
 
-/// How far a pairing got, for people who watch.
+/// How far a pairing got, for people who watch. In this order, but for steps that are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PairingStep {
@@ -185,8 +188,14 @@ pub enum PairingStep {
     Connected,
     /// The other side proved that it knows the code.
     Confirmed,
+    /// This side's user is asked whether to pair.
+    AwaitingUser,
+    /// This side agrees; the other side's user may still be asked.
+    AwaitingPeer,
     /// The application is asked to save the peer.
     Saving,
+    /// The application saved the peer; the other side's is awaited.
+    Saved,
 }
 
 /// Why a pairing did not happen. Nothing is left behind on either side.

@@ -286,7 +286,7 @@ pub struct StreamId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub(crate) u32);
 
-/// What two sides agreed in one pairing: the key of its records on both.
+/// What two sides agreed in one pairing: the key of its records on both. Shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairId([u8; 32]);
 
@@ -299,6 +299,24 @@ impl PairId {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl fmt::Display for PairId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl FromStr for PairId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.len() != 64 {
+            return Err(IdError::Length);
+        }
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| IdError::Alphabet)?;
+        bytes.try_into().map(Self).map_err(|_| IdError::Length)
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod fuzz;
 
 use crate::error::IdentityError;
 use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
+use data_encoding::BASE64;
 use rcgen::{CertificateParams, DistinguishedName, PKCS_ED25519, SerialNumber, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fmt;
@@ -15,6 +16,16 @@ use zeroize::{Zeroize, Zeroizing};
 /// The DER in front of the 32 secret bytes of an Ed25519 PKCS#8 key, version 1. RFC 8410 §7.
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// The lines around a key in PEM. RFC 7468 §10.
+const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const PEM_END: &str = "-----END PRIVATE KEY-----";
+
+/// Characters in a line of PEM. RFC 7468 §2.
+const PEM_LINE: usize = 64;
+
+/// Bytes between the lines around a key that are looked at: an Ed25519 key has about 120.
+const MAX_PEM: usize = 4096;
 
 /// An Ed25519 key pair: one per install, kept for good.
 ///
@@ -50,6 +61,50 @@ impl Identity {
         let public = PublicKey::from_bytes(public)?;
         let certificate = certificate(&pair)?;
         Ok(Self { pkcs8, public, certificate })
+    }
+
+    /// Reads what [`Identity::to_pem`] wrote, or any PEM with one PKCS#8 key of Ed25519 (RFC 7468 §10), as OpenSSL
+    /// writes it. Text around it is skipped.
+    ///
+    /// # Errors
+    /// [`IdentityError::Malformed`] for anything else, for several keys too.
+    pub fn from_pem(pem: &str) -> Result<Self, IdentityError> {
+        let (_, rest) = pem.split_once(PEM_BEGIN).ok_or(IdentityError::Malformed)?;
+        let (body, after) = rest.split_once(PEM_END).ok_or(IdentityError::Malformed)?;
+        if after.contains(PEM_BEGIN) || body.len() > MAX_PEM {
+            return Err(IdentityError::Malformed);
+        }
+        let packed: Zeroizing<Vec<u8>> =
+            Zeroizing::new(body.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect());
+        let der = BASE64.decode(&packed).map_err(|_| IdentityError::Malformed)?;
+        Self::from_pkcs8(&Zeroizing::new(der))
+    }
+
+    /// The key pair as PEM, which is text: secret, zeroised on drop.
+    ///
+    /// ```
+    /// use handfast_core::Identity;
+    ///
+    /// let identity = Identity::from_entropy([7; 32]);
+    /// let again = Identity::from_pem(&identity.to_pem())?;
+    /// assert_eq!(again.public_key(), identity.public_key());
+    /// # Ok::<(), handfast_core::error::IdentityError>(())
+    /// ```
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        let body = Zeroizing::new(BASE64.encode(&self.pkcs8));
+        // As long as it will be: a string that grows leaves its earlier self in memory.
+        let mut pem = Zeroizing::new(String::with_capacity(body.len() + body.len() / PEM_LINE + 64));
+        pem.push_str(PEM_BEGIN);
+        for (n, character) in body.chars().enumerate() {
+            if n % PEM_LINE == 0 {
+                pem.push('\n');
+            }
+            pem.push(character);
+        }
+        pem.push('\n');
+        pem.push_str(PEM_END);
+        pem.push('\n');
+        pem
     }
 
     /// The key pair as PKCS#8 DER: secret, zeroised on drop.
@@ -119,6 +174,36 @@ mod tests {
         let b = Identity::from_pkcs8(&a.to_pkcs8()).unwrap();
         assert_eq!(a.fingerprint(), b.fingerprint());
         assert_eq!(Identity::from_pkcs8(b"no key").unwrap_err(), IdentityError::Malformed);
+    }
+
+    /// Made by OpenSSL 3 of the 32 bytes 03.
+    const OPENSSL: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD\n\
+        -----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn pem_is_as_openssl_writes_it_and_reads_back() {
+        let identity = Identity::from_entropy([3; 32]);
+        assert_eq!(*identity.to_pem(), OPENSSL);
+        let crlf = OPENSSL.replace('\n', "\r\n");
+        let explained = format!("key of the laptop\n{OPENSSL}kept since 2024\n");
+        for pem in [OPENSSL, &crlf, &explained, OPENSSL.trim_end()] {
+            assert_eq!(Identity::from_pem(pem).unwrap().public_key(), identity.public_key());
+        }
+    }
+
+    #[test]
+    fn what_is_no_pem_of_one_key_is_refused() {
+        let twice = OPENSSL.repeat(2);
+        let public = OPENSSL.replace("PRIVATE", "PUBLIC");
+        let encrypted = OPENSSL.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let no_end = OPENSSL.replace("END", "DNE");
+        let damaged = OPENSSL.replace("MC4C", "MC4!");
+        let cut = OPENSSL.replace("MC4C", "");
+        let long = OPENSSL.replace("MC4C", &"A".repeat(MAX_PEM));
+        for pem in ["", "key", &twice, &public, &encrypted, &no_end, &damaged, &cut, &long] {
+            assert_eq!(Identity::from_pem(pem).unwrap_err(), IdentityError::Malformed, "{pem}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::ask::Ask;
 use crate::event::Event;
 use crate::id::{ConnId, SocketId, StreamId};
 use bytes::BytesMut;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The two clocks of one moment: timers use the one, dates on the wire and on disk the other.
@@ -270,4 +270,13 @@ pub enum Output {
     Yield,
     /// Nothing more until an input, or until the deadline.
     Wait(Option<Deadline>),
+}
+
+/// By what strangers are counted: one IPv6 host has a whole /64 to send from.
+pub(crate) fn source_key(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+    }
 }

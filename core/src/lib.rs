@@ -98,7 +98,7 @@ mod wire;
 
 pub use ask::{Answer, Ask};
 pub use code::Code;
-pub use config::{Advertise, Config, Interfaces};
+pub use config::{Advertise, Config, Consent, Interfaces};
 pub use event::*;
 pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, ServiceName, SocketId, StreamId};
 pub use identity::Identity;

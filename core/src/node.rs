@@ -2,6 +2,7 @@
 //!
 //! Decides little itself: [`route`] carries what one engine says to the engine that it concerns.
 
+mod admission;
 mod advertise;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
@@ -30,6 +31,7 @@ use crate::peers::{Dial, Peers};
 use crate::quic::{Crypto, Direction, Quic, StreamMut};
 use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
+use admission::Admission;
 use services::Services;
 use sockets::Sockets;
 use std::collections::{BTreeSet, VecDeque};
@@ -53,6 +55,7 @@ pub struct Node {
     pairing: Pairing,
     peers: Peers,
     services: Services,
+    admission: Admission,
     /// The connections that pairing sessions run over.
     sessions: BTreeSet<ConnId>,
     /// Keys that were dialled to pair with: the dialler connects once they are paired.
@@ -101,6 +104,7 @@ impl Node {
             pairing: route::pairing_engine(&config, own, Rng::child(seed, "pairing")),
             peers,
             services: Services::default(),
+            admission: Admission::default(),
             sessions: BTreeSet::new(),
             met: BTreeSet::new(),
             bans: false,
@@ -153,6 +157,7 @@ impl Node {
         self.mdns.handle_timeout(now);
         self.pairing.handle_timeout(now);
         self.peers.handle_timeout(now);
+        self.refuse_late(now);
     }
 
     /// The interfaces that are there: the whole list, at the start and whenever it changed.
@@ -204,6 +209,8 @@ impl Node {
         let now = self.clamp(now).mono;
         match answer {
             Answer::PairingRequest(token, reply) => self.pairing.answer_pairing_request(now, token, reply),
+            Answer::Admit(token, answer) => self.answer_admit(now, &token, answer),
+            Answer::Confirm(token, answer) => self.pairing.answer_confirm(now, token, answer),
             Answer::Paired(token, result) => self.pairing.answer_paired(now, token, result),
             Answer::Rollback(token, result) => self.pairing.answer_rollback(now, token, result),
             Answer::Store(token, reply) => self.store_answered(now, token, reply),
@@ -354,6 +361,7 @@ impl Node {
             self.mdns.poll_timeout(),
             self.pairing.poll_timeout(),
             self.peers.poll_timeout(),
+            self.admission.poll_timeout(),
         ]
         .into_iter()
         .flatten()

@@ -9,7 +9,7 @@
 //! | `pake`, `keys` | what both prove to each other |
 //! | `host`, `joiner`, `introduction` | the states up to both knowing each other |
 //! | `session` | one connection's state |
-//! | `opening`, `sessions`, `endings` | how it begins, how messages move it, how it ends |
+//! | `opening`, `sessions`, `introducing`, `endings` | how it begins, how messages and users move it, how it ends |
 //! | `ledger`, `answers` | records in the store, and what follows an answer |
 //! | `commit`, `settle` | both or neither: the table, and running it |
 //! | `marks`, `trusting` | keys that are trusted without a code, or banned |
@@ -24,6 +24,7 @@ mod entries;
 pub(crate) mod fuzz;
 mod hooks;
 mod host;
+mod introducing;
 mod introduction;
 mod joiner;
 mod keys;
@@ -46,6 +47,7 @@ pub(crate) use session::NewSession;
 
 use crate::ask::Ask;
 use crate::code::Code;
+use crate::config::Consent;
 use crate::error::{HostError, JoinError};
 use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey};
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) metadata: Metadata,
     /// How long a code is shown.
     pub(crate) window: Duration,
+    /// Whether the user is asked once both sides proved the code.
+    pub(crate) confirmation: Consent,
 }
 
 /// What `route` is to do.

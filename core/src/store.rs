@@ -241,9 +241,26 @@ macro_rules! bin_serde {
     )*};
 }
 bin_serde! {
-    PairId, |id| *id.as_bytes(), |b| b.try_into().ok().map(PairId::from_bytes), "a pair id has 32 bytes";
     PairSecret, |s| Zeroizing::new(*s.as_bytes()).to_vec(), |b| b.try_into().ok().map(PairSecret::from_bytes), "a pair secret has 32 bytes";
     PublicKey, |k| k.to_spki(), |b| PublicKey::from_spki(b).ok(), "not the SPKI of a sound Ed25519 key";
+}
+
+/// Bytes in MessagePack, text where people read it.
+impl Serialize for PairId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(self.as_bytes()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for PairId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        if d.is_human_readable() {
+            return String::deserialize(d)?.parse().map_err(D::Error::custom);
+        }
+        let bytes = crate::as_bin::bytes(d)?;
+        let bytes = bytes.as_ref().try_into().map_err(|_| D::Error::custom("a pair id has 32 bytes"))?;
+        Ok(Self::from_bytes(bytes))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Nodes in memory, in virtual time.
 
 mod connections;
+mod consent;
 mod determinism;
 mod discovery;
 mod forgery;

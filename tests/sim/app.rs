@@ -38,7 +38,9 @@
 //! assert!(hosts.iter().all(|host| world[*host].app.most == 2));
 //! ```
 
-use handfast_core::ask::{PairingRequest, PairingRequestToken};
+use handfast_core::ask::{
+    AdmitToken, Candidate, ConfirmToken, Confirmation, PairingRequest, PairingRequestToken,
+};
 use handfast_core::store::PairRecord;
 use handfast_core::{Event, Node, Now, PairId, PairedPeer, Ready};
 use rand_chacha::ChaCha12Rng;
@@ -119,6 +121,10 @@ pub trait App {
     /// A peer that shows a code wants to be joined. Answer with [`Node::answer`], now or later; who never does lets
     /// it time out.
     fn request(&mut self, _cx: &mut Context<'_>, _token: PairingRequestToken, _request: PairingRequest) {}
+    /// A key connected, and its node was told to ask about it. Answered as [`App::request`].
+    fn admit(&mut self, _cx: &mut Context<'_>, _token: AdmitToken, _candidate: Candidate) {}
+    /// Both sides proved the code, and its node was told to ask about that. Answered as [`App::request`].
+    fn confirm(&mut self, _cx: &mut Context<'_>, _token: ConfirmToken, _confirmation: Confirmation) {}
     /// Save this peer. How that ends is the answer.
     fn paired(&mut self, _cx: &mut Context<'_>, _peer: &PairedPeer) -> Hook {
         Hook::Succeed
@@ -142,6 +148,10 @@ pub struct Recorder {
     pub ready: Vec<Ready>,
     /// Requests that wait for an answer.
     pub requests: Vec<(PairingRequestToken, PairingRequest)>,
+    /// Connections that wait for its word.
+    pub candidates: Vec<(AdmitToken, Candidate)>,
+    /// Pairings that wait for its user's word.
+    pub confirmations: Vec<(ConfirmToken, Confirmation)>,
     /// Peers that it saved and did not undo.
     pub saved: Vec<PairId>,
 }
@@ -157,6 +167,14 @@ impl App for Recorder {
 
     fn request(&mut self, _: &mut Context<'_>, token: PairingRequestToken, request: PairingRequest) {
         self.requests.push((token, request));
+    }
+
+    fn admit(&mut self, _: &mut Context<'_>, token: AdmitToken, candidate: Candidate) {
+        self.candidates.push((token, candidate));
+    }
+
+    fn confirm(&mut self, _: &mut Context<'_>, token: ConfirmToken, confirmation: Confirmation) {
+        self.confirmations.push((token, confirmation));
     }
 
     fn paired(&mut self, _: &mut Context<'_>, peer: &PairedPeer) -> Hook {

@@ -15,7 +15,10 @@ use crate::shared::{Handle, Shared, add_waker};
 use crate::slot::Slot;
 use crate::store::StoreError;
 use crate::{DialError, StartError};
-use handfast_core::ask::{PairedToken, PairingRequest, PairingRequestToken, RollbackToken, StoreToken};
+use handfast_core::ask::{
+    AdmitToken, Candidate, ConfirmToken, Confirmation, PairedToken, PairingRequest, PairingRequestToken,
+    Permission, RollbackToken, StoreToken,
+};
 use handfast_core::error::HookFailed;
 use handfast_core::store::StoreRequest;
 use handfast_core::{
@@ -40,6 +43,8 @@ pub(crate) type NodeHandle = Handle<Node, Desk>;
 pub(crate) enum Call {
     Event(Event),
     PairingRequest(PairingRequestToken, PairingRequest),
+    Admit(AdmitToken, Candidate),
+    Confirm(ConfirmToken, Confirmation),
     Paired(PairedToken, PairedPeer),
     Rollback(RollbackToken, PairId),
     Stream(Arrival),
@@ -255,6 +260,8 @@ impl Attendant<Node> for Desk {
                 return;
             }
             Ask::PairingRequest(token, request) => Call::PairingRequest(token, request),
+            Ask::Admit(token, candidate) => Call::Admit(token, candidate),
+            Ask::Confirm(token, confirmation) => Call::Confirm(token, confirmation),
             Ask::Paired(token, peer) => Call::Paired(token, peer),
             Ask::Rollback(token, pairing) => Call::Rollback(token, pairing),
         };
@@ -315,6 +322,8 @@ fn default_answer(call: Call) -> Option<Answer> {
         Call::PairingRequest(token, _) => {
             Some(Answer::PairingRequest(token, handfast_core::ask::PairingReply::Reject))
         }
+        Call::Admit(token, _) => Some(Answer::Admit(token, Permission::Granted)),
+        Call::Confirm(token, _) => Some(Answer::Confirm(token, Permission::Refused)),
         Call::Paired(token, _) => Some(Answer::Paired(token, Ok::<(), HookFailed>(()))),
         Call::Rollback(token, _) => Some(Answer::Rollback(token, Ok(()))),
         Call::Event(_) | Call::Stream(_) => None,

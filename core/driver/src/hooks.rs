@@ -7,11 +7,11 @@ use crate::connection::Connection;
 use crate::desk::{Call, NodeHandle, NodeShared};
 use crate::incoming::Incoming;
 use crate::manager::{HookFuture, P2PManager};
-use crate::pairing::PairingPrompt;
+use crate::pairing::{ConfirmPrompt, PairingPrompt};
 use crate::queue::Queue;
 use crate::runtime::Runtime;
 use crate::shared::Handle;
-use handfast_core::ask::{PairedToken, RollbackToken};
+use handfast_core::ask::{PairedToken, Permission, RollbackToken};
 use handfast_core::error::HookFailed;
 use handfast_core::{Answer, ConnId, Event, PairId};
 use std::future::poll_fn;
@@ -83,6 +83,18 @@ fn serve<'a, R: Runtime>(
         Call::PairingRequest(token, request) => {
             let prompt = PairingPrompt::new(handle, token, request);
             guarded(|| manager.peer_pairing_request(prompt));
+        }
+        Call::Admit(token, candidate) => {
+            // A hook that panicked knows nothing in the peer's favour.
+            let answer = match guarded(|| manager.peer_admitted(&candidate)) {
+                Some(true) => Permission::Granted,
+                Some(false) | None => Permission::Refused,
+            };
+            handle.with(|locked, now| locked.machine.answer(now, Answer::Admit(token, answer)));
+        }
+        Call::Confirm(token, confirmation) => {
+            let prompt = ConfirmPrompt::new(handle, token, confirmation);
+            guarded(|| manager.peer_confirmation(prompt));
         }
         Call::Paired(token, peer) => {
             let pairing = peer.pair_id;

@@ -40,20 +40,21 @@ pub use crypto::{entropy, new_identity};
 pub use desk::MAX_UNACCEPTED_STREAMS;
 pub use events::{Events, MAX_QUEUED_EVENTS};
 pub use handfast_core as core;
+pub use handfast_core::ask::{Candidate, Confirmation};
 pub use handfast_core::error;
 pub use handfast_core::{
-    Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Direction, DisconnectReason,
-    DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata, PairId, PairedPeer,
-    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol, PublicKey, PublicationId, Service,
-    ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target, TrustedKey, TxtRecord,
-    TxtValue,
+    Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
+    DisconnectReason, DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata,
+    PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol, PublicKey,
+    PublicationId, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target,
+    TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;
 pub use machine::{Attendant, Machine};
 pub use manager::{HookFuture, P2PManager};
 pub use marks::{MarkingError, TrustingError};
-pub use pairing::{Hosting, HostingError, JoiningError, PairingPrompt};
+pub use pairing::{ConfirmPrompt, Hosting, HostingError, JoiningError, PairingPrompt};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;

@@ -2,8 +2,9 @@
 
 use crate::connection::Connection;
 use crate::incoming::Incoming;
-use crate::pairing::PairingPrompt;
+use crate::pairing::{ConfirmPrompt, PairingPrompt};
 use crate::runtime::Runtime;
+use handfast_core::ask::Candidate;
 use handfast_core::{
     ConnectedPeer, DisconnectReason, DiscoveredPeer, Event, PairId, PairedPeer, PeerId, PublicKey,
 };
@@ -23,7 +24,8 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ()>> + Send + '
 ///
 /// At most [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS) events wait for a slow hook. Beyond that updates
 /// of discovered peers and services are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
-/// Questions (`peer_pairing_request`, `peer_paired`, `peer_paired_rollback`) and streams are never dropped.
+/// Questions (`peer_pairing_request`, `peer_admitted`, `peer_confirmation`, `peer_paired`, `peer_paired_rollback`) and
+/// streams are never dropped.
 #[expect(unused_variables, reason = "a default hook does nothing, and its arguments' names are for readers")]
 pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
     /// QUIC is reachable at this local address, which may be the unspecified one.
@@ -48,6 +50,19 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
     /// [`accept`](PairingPrompt::accept) with it, now or within 120 s; a prompt that is dropped, as the
     /// default does, refuses.
     fn peer_pairing_request(&self, prompt: PairingPrompt) {}
+
+    /// Whether a key may stay that has just connected, before anything was said to it, paired or not. Called only where
+    /// [`Config::admission`](crate::Config::admission) says so, and then for every data connection: each waits for it,
+    /// 5 s at most, after which it is refused, as it is where the hook panics.
+    fn peer_admitted(&self, peer: &Candidate) -> bool {
+        true
+    }
+
+    /// Both sides proved the code: shall this node pair with that peer? Called only where
+    /// [`Config::confirmation`](crate::Config::confirmation) says so. Show its name and its
+    /// [label](crate::core::ask::Confirmation::label), and [`accept`](ConfirmPrompt::accept), now or within 120 s; a
+    /// prompt that is dropped, as the default does, refuses.
+    fn peer_confirmation(&self, prompt: ConfirmPrompt) {}
 
     /// Saves a peer. The pairing stands on both sides, or on neither: each waits for the other's future,
     /// 30 s at most. After that time the future is dropped and [`peer_paired_rollback`] runs.

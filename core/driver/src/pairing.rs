@@ -3,7 +3,9 @@
 use crate::desk::NodeHandle;
 use crate::promise::Promise;
 use crate::shared::Life;
-use handfast_core::ask::{PairingReply, PairingRequest, PairingRequestToken};
+use handfast_core::ask::{
+    ConfirmToken, Confirmation, PairingReply, PairingRequest, PairingRequestToken, Permission,
+};
 use handfast_core::error::{HostError, JoinError};
 use handfast_core::{Answer, Code, PairedPeer, PairingFailure, PairingId, Target};
 use std::fmt;
@@ -187,5 +189,51 @@ impl PairingPrompt {
 impl Drop for PairingPrompt {
     fn drop(&mut self) {
         self.reply(PairingReply::Reject);
+    }
+}
+
+/// Both sides proved the code: shall this node pair with that peer? Refused if it is dropped.
+pub struct ConfirmPrompt {
+    handle: NodeHandle,
+    token: Option<ConfirmToken>,
+    confirmation: Confirmation,
+}
+
+impl fmt::Debug for ConfirmPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfirmPrompt").field("confirmation", &self.confirmation).finish_non_exhaustive()
+    }
+}
+
+impl ConfirmPrompt {
+    pub(crate) fn new(handle: NodeHandle, token: ConfirmToken, confirmation: Confirmation) -> Self {
+        Self { handle, token: Some(token), confirmation }
+    }
+
+    /// With whom: proven to know the code, and named by itself.
+    pub fn confirmation(&self) -> &Confirmation {
+        &self.confirmation
+    }
+
+    /// Pairs, if the other side's user agrees too.
+    pub fn accept(mut self) {
+        self.reply(Permission::Granted);
+    }
+
+    /// Refuses: neither side saves anything.
+    pub fn reject(mut self) {
+        self.reply(Permission::Refused);
+    }
+
+    fn reply(&mut self, permission: Permission) {
+        if let Some(token) = self.token.take() {
+            self.handle.with(|locked, now| locked.machine.answer(now, Answer::Confirm(token, permission)));
+        }
+    }
+}
+
+impl Drop for ConfirmPrompt {
+    fn drop(&mut self) {
+        self.reply(Permission::Refused);
     }
 }

@@ -103,6 +103,19 @@ proptest! {
     }
 
     #[test]
+    fn every_pair_id_reads_back_and_has_one_spelling(bytes: [u8; 32]) {
+        let id = PairId::from_bytes(bytes);
+        let text = id.to_string();
+        prop_assert_eq!(text.parse(), Ok(id));
+        prop_assert_eq!(serde_json::from_str::<PairId>(&format!("\"{text}\"")).unwrap(), id);
+        prop_assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
+        prop_assert_eq!(text[1..].parse::<PairId>(), Err(IdError::Length));
+        if text.bytes().any(|b| b.is_ascii_lowercase()) {
+            prop_assert_eq!(text.to_ascii_uppercase().parse::<PairId>(), Err(IdError::Alphabet));
+        }
+    }
+
+    #[test]
     fn every_sha1_name_reads_back(bytes: [u8; 20]) {
         let id = PeerId::Sha1(bytes);
         prop_assert_eq!(id.to_string().parse(), Ok(id));

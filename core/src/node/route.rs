@@ -1,12 +1,13 @@
 //! Carries what one engine says to the engine, the application or the socket that it concerns: the only
 //! wiring between engines, which never know each other.
 
+use super::admission::Arrival;
 use super::{Node, Target, advertise};
 use crate::ask::{Ask, StoreToken};
-use crate::config::Config;
+use crate::config::{Config, Consent};
 use crate::error::JoinError;
 use crate::event::{ConnectFailure, Event, PairedPeer, PairingId};
-use crate::id::{ConnId, Fingerprint, PeerId, PublicKey};
+use crate::id::{Fingerprint, PeerId, PublicKey};
 use crate::io::{Now, Output};
 use crate::pairing::{self, NewSession, Pairing};
 use crate::peers::{self, Purpose};
@@ -34,6 +35,7 @@ pub(super) fn pairing_engine(config: &Config, own: PublicKey, rng: Rng) -> Pairi
         peer_id: config.peer_id,
         metadata: config.metadata.clone(),
         window: config.pairing_window,
+        confirmation: config.confirmation,
     };
     Pairing::new(settings, rng)
 }
@@ -85,7 +87,7 @@ impl Node {
                 self.quic.close(now, conn, CloseCode::Protocol);
             }
             quic::Event::Connected { conn, alpn: Alpn::Data, peer, remote, dialled, .. } => {
-                self.data_connected(now, conn, peer, remote, dialled);
+                self.data_connected(now, Arrival { conn, peer, remote, dialled });
             }
             quic::Event::Connected { conn, alpn: Alpn::Pairing, peer, remote, dialled, exporter } => {
                 let session = NewSession { conn, exporter, peer, remote, dialled: None };
@@ -96,6 +98,8 @@ impl Node {
                     // Whoever sent `Open`, or anything else, is in the hands of the pairing engine now.
                     self.quic.release(conn);
                     self.pairing.handle_frame(now, conn, &frame);
+                } else if self.admission.has(conn) {
+                    self.hold_frame(now, conn, frame);
                 } else {
                     self.peers.handle_frame(conn, &frame);
                 }
@@ -103,6 +107,10 @@ impl Node {
             quic::Event::MainEnded { conn } => {
                 if self.sessions.contains(&conn) {
                     self.pairing.handle_finished(now, conn);
+                } else if self.admission.has(conn) {
+                    // There is nothing yet that it could have read to its end.
+                    self.admission.forget(conn);
+                    self.quic.close(now, conn, CloseCode::Protocol);
                 } else {
                     self.peers.handle_main_ended(conn);
                 }
@@ -113,37 +121,54 @@ impl Node {
                     self.pairing.handle_lost(now, conn);
                 } else {
                     self.pairing.handle_data_lost(conn);
+                    self.admission.forget(conn);
                 }
                 self.peers.handle_lost(now, conn, cause);
             }
         }
     }
 
-    fn data_connected(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        peer: PublicKey,
-        remote: SocketAddr,
-        dialled: bool,
-    ) {
-        if !self.pairing.is_loaded() || self.shutting_down {
-            return self.quic.close(now, conn, CloseCode::NotReady);
-        }
+    fn data_connected(&mut self, now: Instant, arrival: Arrival) {
         // A dialler says hello only on the winner of its race.
-        if dialled && self.peers.handle_won(conn).is_none() {
-            return self.quic.close(now, conn, CloseCode::Duplicate);
+        if arrival.dialled && self.is_open_for_data() && self.peers.handle_won(arrival.conn).is_none() {
+            return self.quic.close(now, arrival.conn, CloseCode::Duplicate);
         }
-        if self.pairing.is_banned(&peer.fingerprint()) {
+        if self.config.admission == Consent::Given {
+            self.greet(now, arrival);
+        } else if self.is_welcome(now, arrival) {
+            self.ask_to_admit(now, arrival);
+        }
+    }
+
+    /// Says `Hello`, if the peer may hear it: what is known may have changed since it was asked about.
+    pub(super) fn greet(&mut self, now: Instant, arrival: Arrival) {
+        if self.is_welcome(now, arrival) {
+            let Arrival { conn, peer, remote, dialled } = arrival;
+            let list = self.pairing.open_list(conn, peer);
+            self.peers.handle_connected(conn, peer, remote, dialled, list);
+        }
+    }
+
+    fn is_open_for_data(&self) -> bool {
+        self.pairing.is_loaded() && !self.shutting_down
+    }
+
+    /// Whether anything may be said to this key; if not, the connection is closed.
+    fn is_welcome(&mut self, now: Instant, arrival: Arrival) -> bool {
+        let Arrival { conn, peer, remote, .. } = arrival;
+        let code = if !self.is_open_for_data() {
+            CloseCode::NotReady
+        } else if self.pairing.is_banned(&peer.fingerprint()) {
             // Its handshake was under way when it was banned.
-            return self.quic.close(now, conn, CloseCode::NotPaired);
-        }
-        if let Some(id) = self.pairing.impostor_of(&peer) {
+            CloseCode::NotPaired
+        } else if let Some(id) = self.pairing.impostor_of(&peer) {
             self.tell(Event::IdentityMismatch(id, remote));
-            return self.quic.close(now, conn, CloseCode::Protocol);
-        }
-        let list = self.pairing.open_list(conn, peer);
-        self.peers.handle_connected(conn, peer, remote, dialled, list);
+            CloseCode::Protocol
+        } else {
+            return true;
+        };
+        self.quic.close(now, conn, code);
+        false
     }
 
     fn pairing_connected(&mut self, now: Instant, mut session: NewSession, dialled: bool) {
@@ -285,7 +310,7 @@ impl Node {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    pub(super) fn ask(&mut self, ask: Ask) {
         self.out.push_back(Output::Ask(ask));
     }
 

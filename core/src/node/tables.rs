@@ -53,6 +53,7 @@ impl Node {
         let mut tables = vec![
             Table::new("node: outputs", self.out.len(), MAX_OUT + AT_ONCE),
             Table::new("node: connections that pair", self.sessions.len(), connections),
+            self.admission.table(connections),
             Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),
         ];
         tables.extend(self.sockets.tables());

@@ -207,6 +207,9 @@ impl Pairing {
 
     /// The hook succeeded: store that before it is said.
     fn vote(&mut self, now: Instant, conn: ConnId) {
+        if let Some(pairing) = self.sessions.get(&conn).and_then(|session| session.pairing) {
+            self.tell(Told::PairingProgress(pairing, PairingStep::Saved));
+        }
         self.with_state(now, conn, |engine, state| match state {
             State::Host(Host::Saving(record)) => {
                 let record = PairRecord { state: PairState::Committed, ..record };

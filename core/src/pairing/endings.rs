@@ -2,6 +2,7 @@
 
 use super::session::{End, Host, Joiner, Session, State};
 use super::settle::{MAX_WATCHES, UNDECIDED, Watch};
+use super::window::Alarm;
 use super::{Event, Pairing, PairingFailure, Told, commit};
 use crate::id::{ConnId, Fingerprint, PairId};
 use crate::store::Role;
@@ -106,8 +107,11 @@ impl Pairing {
         };
         window.release(conn);
         let (pairing, attempts_left) = (window.id, window.attempts_left());
-        self.failures.add(now);
+        let alarm = self.failures.add(now);
         self.tell(Told::PairingAttemptFailed { pairing, remote: session.remote, attempts_left });
+        if let Some(Alarm) = alarm {
+            self.tell(Told::ManyWrongCodes);
+        }
     }
 
     /// Whether a hook that is under way still counts. A host's does, if its session is merely lost: it

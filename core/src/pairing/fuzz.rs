@@ -90,7 +90,7 @@ fn play(world: &mut World, script: &mut Script<'_>) {
 }
 
 fn act(world: &mut World, script: &mut Script<'_>, step: u8) {
-    match step % 24 {
+    match step % 25 {
         // Honest, one frame or all there is.
         0 => world.carry(script.octet(), script.flag()),
         1 => world.run(),
@@ -130,6 +130,7 @@ fn act(world: &mut World, script: &mut Script<'_>, step: u8) {
         21 => world.distrust(usize::from(script.flag())),
         22 => world.ban(usize::from(script.flag()), script.flag()),
         23 => world.unban(usize::from(script.flag())),
+        24 => world.confirm(usize::from(script.flag()), script.flag()),
         _ => {
             let (wire, end) = (script.octet(), script.flag());
             world.invent(wire, end, script.octets(), false);

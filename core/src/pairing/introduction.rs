@@ -1,10 +1,14 @@
 //! After both proved the code: who they are, and that nobody objects. The same on both sides.
 //!
 //! ```text
-//! AwaitMeta ─Meta→ AwaitUserOk ─UserOk→ Introduced
+//! AwaitMeta ─Meta→ AwaitUserOk ───────────────────UserOk→ Introduced
+//!    │                  ^                                     ^
+//!    │             our user agrees                     our user agrees
+//!    └─Meta, asked→ AskingBoth ─UserOk→ AskingOurs ───────────┘
 //! ```
 
 use super::keys::Agreed;
+use crate::config::Consent;
 use crate::id::{PairId, PublicKey};
 use crate::metadata::Metadata;
 use crate::store::{PairRecord, PairState, Role};
@@ -12,19 +16,26 @@ use crate::store::{PairRecord, PairState, Role};
 /// Waits for the first authenticated names.
 pub(super) struct AwaitMeta {
     agreed: Agreed,
+    consent: Consent,
 }
 
 impl AwaitMeta {
     pub(super) fn new(agreed: Agreed) -> Self {
-        Self { agreed }
+        Self { agreed, consent: Consent::Given }
+    }
+
+    /// Whether this side's user is to be asked.
+    pub(super) fn with_consent(self, consent: Consent) -> Self {
+        Self { consent, ..self }
     }
 
     pub(super) fn pair_id(&self) -> PairId {
         self.agreed.pair_id
     }
 
-    pub(super) fn on_meta(self, metadata: Metadata) -> AwaitUserOk {
-        AwaitUserOk { introduced: Introduced { agreed: self.agreed, metadata } }
+    /// Who the peer is, and whether this side's user is to be asked about it.
+    pub(super) fn on_meta(self, metadata: Metadata) -> (AwaitUserOk, Consent) {
+        (AwaitUserOk { introduced: Introduced { agreed: self.agreed, metadata } }, self.consent)
     }
 }
 
@@ -38,7 +49,55 @@ impl AwaitUserOk {
         self.introduced.pair_id()
     }
 
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.introduced.metadata
+    }
+
+    /// This side's user is asked, by the question of that number.
+    pub(super) fn asking(self, token: u64) -> AskingBoth {
+        AskingBoth { token, introduced: self.introduced }
+    }
+
     pub(super) fn on_user_ok(self) -> Introduced {
+        self.introduced
+    }
+}
+
+/// Waits for both sides' users.
+pub(super) struct AskingBoth {
+    pub(super) token: u64,
+    introduced: Introduced,
+}
+
+impl AskingBoth {
+    pub(super) fn pair_id(&self) -> PairId {
+        self.introduced.pair_id()
+    }
+
+    /// The other side agrees.
+    pub(super) fn on_user_ok(self) -> AskingOurs {
+        AskingOurs { token: self.token, introduced: self.introduced }
+    }
+
+    /// This side's user agrees.
+    pub(super) fn agree(self) -> AwaitUserOk {
+        AwaitUserOk { introduced: self.introduced }
+    }
+}
+
+/// Waits for this side's user: the other side agreed.
+pub(super) struct AskingOurs {
+    pub(super) token: u64,
+    introduced: Introduced,
+}
+
+impl AskingOurs {
+    pub(super) fn pair_id(&self) -> PairId {
+        self.introduced.pair_id()
+    }
+
+    /// This side's user agrees.
+    pub(super) fn agree(self) -> Introduced {
         self.introduced
     }
 }

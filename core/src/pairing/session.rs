@@ -80,6 +80,11 @@ pub(super) enum Host {
     /// As `Confirm`, where the two trust each other without a code.
     Trust(host::AwaitConfirm),
     Meta(introduction::AwaitMeta),
+    /// For both sides' users.
+    Asking(introduction::AskingBoth),
+    /// For this side's user alone.
+    Deciding(introduction::AskingOurs),
+    /// For the other side's user alone.
     UserOk(introduction::AwaitUserOk),
     /// For `Prepared`.
     Prepared(introduction::Introduced),
@@ -105,6 +110,11 @@ pub(super) enum Joiner {
     /// As `Confirm`, where the two trust each other without a code.
     Trust(joiner::AwaitConfirm),
     Meta(introduction::AwaitMeta),
+    /// For both sides' users.
+    Asking(introduction::AskingBoth),
+    /// For this side's user alone.
+    Deciding(introduction::AskingOurs),
+    /// For the other side's user alone.
     UserOk(introduction::AwaitUserOk),
     /// For the store to hold `hook`.
     StoringHook(PairRecord),
@@ -173,7 +183,10 @@ impl State {
             Self::Host(Host::Meta(_) | Host::Done(_)) => STEP,
             Self::Joiner(Joiner::Ack(_) | Joiner::Pake(_) | Joiner::Confirm(_) | Joiner::Meta(_)) => STEP,
             Self::Joiner(Joiner::TrustAck(_) | Joiner::Trust(_)) => STEP,
-            Self::Host(Host::UserOk(_)) | Self::Joiner(Joiner::UserOk(_)) => PERSON,
+            Self::Host(Host::Asking(_) | Host::Deciding(_)) => PERSON,
+            Self::Joiner(Joiner::Asking(_) | Joiner::Deciding(_)) => PERSON,
+            // The other side's own deadline comes first.
+            Self::Host(Host::UserOk(_)) | Self::Joiner(Joiner::UserOk(_)) => PERSON + STEP,
             // The other side's hook and store.
             Self::Host(Host::Prepared(_)) | Self::Joiner(Joiner::Commit(_)) => HOOK + STEP,
             Self::Host(Host::Saving(_)) | Self::Joiner(Joiner::Saving(_)) => HOOK,
@@ -196,7 +209,11 @@ impl State {
             Self::Host(Host::Saving(_)) | Self::Joiner(Joiner::Saving(_)) => {
                 End::Abort(AbortReason::Hook, PairingFailure::Hook)
             }
-            Self::Prompting { .. } => End::Abort(AbortReason::Refused, PairingFailure::Timeout),
+            Self::Prompting { .. }
+            | Self::Host(Host::Asking(_) | Host::Deciding(_))
+            | Self::Joiner(Joiner::Asking(_) | Joiner::Deciding(_)) => {
+                End::Abort(AbortReason::Refused, PairingFailure::Timeout)
+            }
             state if state.is_bound() => End::Close(CloseCode::Timeout, PairingFailure::Timeout),
             Self::Host(_) | Self::Joiner(_) => End::Abort(AbortReason::Timeout, PairingFailure::Timeout),
         }
@@ -207,6 +224,10 @@ impl State {
         match self {
             Self::Host(Host::Meta(state)) | Self::Joiner(Joiner::Meta(state)) => Some(state.pair_id()),
             Self::Host(Host::UserOk(state)) | Self::Joiner(Joiner::UserOk(state)) => Some(state.pair_id()),
+            Self::Host(Host::Asking(state)) | Self::Joiner(Joiner::Asking(state)) => Some(state.pair_id()),
+            Self::Host(Host::Deciding(state)) | Self::Joiner(Joiner::Deciding(state)) => {
+                Some(state.pair_id())
+            }
             Self::Host(Host::Prepared(state)) => Some(state.pair_id()),
             Self::AwaitOpen | Self::Prompting { .. } | Self::Aborting { .. } | Self::Last => None,
             Self::Host(Host::Hello(_) | Host::Pake(_) | Host::Confirm(_) | Host::Trust(_)) => None,
@@ -233,6 +254,16 @@ impl State {
                 | Joiner::Commit(record)
                 | Joiner::StoringPaired(record),
             ) => Some(record),
+            Self::AwaitOpen | Self::Prompting { .. } | Self::Aborting { .. } | Self::Last => None,
+            Self::Host(_) | Self::Joiner(_) => None,
+        }
+    }
+
+    /// The question that is put to this side's user.
+    pub(super) fn asks(&self) -> Option<u64> {
+        match self {
+            Self::Host(Host::Asking(state)) | Self::Joiner(Joiner::Asking(state)) => Some(state.token),
+            Self::Host(Host::Deciding(state)) | Self::Joiner(Joiner::Deciding(state)) => Some(state.token),
             Self::AwaitOpen | Self::Prompting { .. } | Self::Aborting { .. } | Self::Last => None,
             Self::Host(_) | Self::Joiner(_) => None,
         }

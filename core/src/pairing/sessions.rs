@@ -2,6 +2,7 @@
 
 use super::answers::Then;
 use super::endings::{distrusted, refused, reject, rejected};
+use super::introducing::Next;
 use super::pake::METHOD_TRUST;
 use super::session::{End, Host, Joiner, Session, State};
 use super::{Event, Pairing, PairingFailure, PairingId, Told, host, joiner};
@@ -146,8 +147,7 @@ impl Pairing {
                     self.window = None;
                     self.detach_others(conn, session);
                     self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
-                    self.introduce(conn, session);
-                    Host::Meta(next)
+                    Host::Meta(self.introduce(conn, session, next))
                 }
                 Err(host::WrongCode) => return Err(over(self.wrong_code(now, conn, session))),
             },
@@ -155,10 +155,13 @@ impl Pairing {
                 let (next, proof) =
                     state.on_confirm(&proof).map_err(|host::WrongCode| over(End::PROTOCOL))?;
                 self.events.push_back(Event::Send { conn, frame: proof.into_bytes() });
-                self.introduce(conn, session);
-                Host::Meta(next)
+                Host::Meta(self.introduce(conn, session, next))
             }
-            (Host::Meta(state), Message::Meta(metadata)) => Host::UserOk(state.on_meta(metadata)),
+            (Host::Meta(state), Message::Meta(metadata)) => match self.introduced(session, state, metadata) {
+                Next::Ask(next) => Host::Asking(next),
+                Next::Wait(next) => Host::UserOk(next),
+            },
+            (Host::Asking(state), Message::UserOk(UserOk {})) => Host::Deciding(state.on_user_ok()),
             (Host::UserOk(state), Message::UserOk(UserOk {})) => Host::Prepared(state.on_user_ok()),
             (Host::Prepared(state), Message::Prepared(said)) if said.pair_id == state.pair_id() => {
                 let replaces = self.ids_of(&session.peer);
@@ -200,8 +203,7 @@ impl Pairing {
             (Joiner::Confirm(state), Message::ConfirmB(proof)) => {
                 let next = state.on_confirm(&proof).map_err(over)?;
                 self.entries.forgive(&session.peer);
-                self.introduce(conn, session);
-                Joiner::Meta(next)
+                Joiner::Meta(self.introduce(conn, session, next))
             }
             (Joiner::TrustAck(state), Message::PairHelloAck(ack)) => {
                 let (next, proof) = state.on_ack(frame, &ack).map_err(over)?;
@@ -210,16 +212,17 @@ impl Pairing {
             }
             (Joiner::Trust(state), Message::ConfirmB(proof)) => {
                 let next = state.on_confirm(&proof).map_err(over)?;
-                self.introduce(conn, session);
-                Joiner::Meta(next)
+                Joiner::Meta(self.introduce(conn, session, next))
             }
-            (Joiner::Meta(state), Message::Meta(metadata)) => Joiner::UserOk(state.on_meta(metadata)),
+            (Joiner::Meta(state), Message::Meta(metadata)) => {
+                match self.introduced(session, state, metadata) {
+                    Next::Ask(next) => Joiner::Asking(next),
+                    Next::Wait(next) => Joiner::UserOk(next),
+                }
+            }
+            (Joiner::Asking(state), Message::UserOk(UserOk {})) => Joiner::Deciding(state.on_user_ok()),
             (Joiner::UserOk(state), Message::UserOk(UserOk {})) => {
-                let replaces = self.ids_of(&session.peer);
-                let record =
-                    state.on_user_ok().into_record(Role::Joiner, session.peer, self.settings.own, replaces);
-                self.change(vec![record.clone()], Vec::new(), Then::HookStored { conn });
-                Joiner::StoringHook(record)
+                self.prepare(conn, session.peer, state.on_user_ok())
             }
             (Joiner::Commit(record), Message::Commit(said)) if said.pair_id == record.pair_id => {
                 self.store_paired(&record, Some(conn));
@@ -245,17 +248,8 @@ impl Pairing {
         Ok((window.id, window.attempts_left()))
     }
 
-    /// Both proved the code: who this side is, and that nobody objects.
-    fn introduce(&mut self, conn: ConnId, session: &Session) {
-        if let Some(id) = session.pairing {
-            self.tell(Told::PairingProgress(id, PairingStep::Confirmed));
-        }
-        self.send(conn, &Message::Meta(self.settings.metadata.clone()));
-        self.send(conn, &Message::UserOk(UserOk {}));
-    }
-
     /// Earlier pairings with the same key, which this one replaces.
-    fn ids_of(&self, peer: &PublicKey) -> Vec<PairId> {
+    pub(super) fn ids_of(&self, peer: &PublicKey) -> Vec<PairId> {
         self.ledger.of(peer).map(|record| record.pair_id).collect()
     }
 

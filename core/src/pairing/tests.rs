@@ -2,6 +2,7 @@
 
 mod again;
 mod attack;
+mod confirm;
 mod faults;
 mod flow;
 mod lists;

@@ -82,6 +82,11 @@ impl Peers {
         self.links.values().filter(|link| link.peer == *peer).map(|link| link.conn).collect()
     }
 
+    /// This side's application did not want a connection that was dialled.
+    pub(crate) fn handle_turned_away(&mut self, peer: PublicKey) {
+        self.give_up_unless_dialling(peer, ConnectFailure::Refused);
+    }
+
     /// Every connection, and whose it is.
     pub(crate) fn links(&self) -> impl Iterator<Item = (ConnId, PublicKey)> {
         self.links.values().map(|link| (link.conn, link.peer))

@@ -1,8 +1,9 @@
 //! How many strangers may knock at a time. RFC 9000 §8.1.
 
 use crate::config::Config;
+use crate::io::source_key;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// What becomes of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,19 +66,11 @@ impl Admission {
     }
 }
 
-/// One IPv6 host has a whole /64 to send from.
-fn source_key(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::ServiceName;
+    use std::net::Ipv6Addr;
 
     fn admission() -> Admission {
         Admission::new(&Config::new(ServiceName::new("test").unwrap()))

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod connect;
+mod consent;
 mod ends;
 mod hooks;
 mod lab;

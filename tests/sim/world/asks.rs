@@ -32,6 +32,10 @@ impl<A: App> World<A> {
             Ask::PairingRequest(token, request) => {
                 self.with_app(host, |app, cx| app.request(cx, token, request));
             }
+            Ask::Admit(token, candidate) => self.with_app(host, |app, cx| app.admit(cx, token, candidate)),
+            Ask::Confirm(token, confirmation) => {
+                self.with_app(host, |app, cx| app.confirm(cx, token, confirmation));
+            }
         }
     }
 

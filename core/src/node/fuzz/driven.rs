@@ -1,7 +1,7 @@
 //! One node with the world around it: its sockets, its store, and an application that answers as it is told.
 
 use super::dealings::Dealings;
-use crate::ask::{Answer as To, Ask, PairingReply};
+use crate::ask::{Answer as To, Ask, PairingReply, Permission};
 use crate::code::Code;
 use crate::config::Config;
 use crate::error::HookFailed;
@@ -199,11 +199,14 @@ impl Driven {
     pub(super) fn answer(&mut self, now: Now, ask: Ask, manner: Manner, code: Option<&Code>) {
         let yes = manner == Manner::Yes;
         let result = if yes { Ok(()) } else { Err(HookFailed) };
+        let permission = if yes { Permission::Granted } else { Permission::Refused };
         let answer = match ask {
             Ask::PairingRequest(token, _) => match code {
                 Some(code) if yes => To::PairingRequest(token, PairingReply::Join(code.clone())),
                 Some(_) | None => To::PairingRequest(token, PairingReply::Reject),
             },
+            Ask::Admit(token, _) => To::Admit(token, permission),
+            Ask::Confirm(token, _) => To::Confirm(token, permission),
             Ask::Paired(token, peer) => {
                 if yes {
                     self.saved.insert(peer.pair_id);
@@ -300,6 +303,8 @@ impl Driven {
             Ask::Paired(token, _) => (1, token.0),
             Ask::Rollback(token, _) => (2, token.0),
             Ask::Store(token, _) => (3, token.0),
+            Ask::Admit(token, _) => (4, token.0),
+            Ask::Confirm(token, _) => (5, token.0),
         };
         assert!(self.asked.insert(token), "a question was asked twice");
         // People take their time.

@@ -196,6 +196,7 @@ const LISTED: &str = "
     mdns: ways to find a record
     node: addresses of an interface
     node: connections that pair
+    node: connections to be admitted
     node: interfaces
     node: interfaces denied
     node: keys dialled to pair with

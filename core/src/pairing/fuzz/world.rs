@@ -1,8 +1,9 @@
 //! The two engines, their applications and stores, and the connections between them.
 
 use super::Reached;
-use crate::ask::{Answer as To, Ask, PairingReply};
+use crate::ask::{Answer as To, Ask, PairingReply, Permission};
 use crate::code::{Code, CodeLength};
+use crate::config::Consent;
 use crate::error::HookFailed;
 use crate::event::{Event as Told, PairingFailure};
 use crate::id::{ConnId, Fingerprint, PairId, PeerIdKind, PublicKey};
@@ -83,6 +84,7 @@ fn engine(side: usize, run: u8, key: PublicKey) -> Pairing {
         peer_id: PeerIdKind::Sha1,
         metadata: Metadata::named("device"),
         window: Duration::from_secs(120),
+        confirmation: Consent::Given,
     };
     let mut seed = [side as u8; 32];
     seed[31] = run;
@@ -259,6 +261,11 @@ impl World {
         let key = self.keys[if other { 1 - side } else { 2 }].fingerprint();
         let trusted = self.sides[side].engine.trust(self.now, key, Vec::new()).is_ok();
         self.trusted[side] |= trusted && other;
+    }
+
+    /// From here on the user of this side is asked, or no longer.
+    pub(super) fn confirm(&mut self, side: usize, asked: bool) {
+        self.sides[side].engine.settings.confirmation = if asked { Consent::Asked } else { Consent::Given };
     }
 
     pub(super) fn distrust(&mut self, side: usize) {
@@ -456,7 +463,7 @@ impl World {
         let result = if answer == Answer::Yes { Ok(()) } else { Err(HookFailed) };
         let code = match &ask {
             Ask::PairingRequest(..) => Some(self.typed(answer == Answer::Yes)),
-            Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) => None,
+            Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) | Ask::Confirm(..) | Ask::Admit(..) => None,
         };
         let (side, now) = (&mut self.sides[n], self.now);
         let to = match ask {
@@ -464,6 +471,11 @@ impl World {
                 let typed = code.filter(|_| answer != Answer::No);
                 To::PairingRequest(token, typed.map_or(PairingReply::Reject, PairingReply::Join))
             }
+            Ask::Confirm(token, _) => {
+                let yes = answer == Answer::Yes;
+                To::Confirm(token, if yes { Permission::Granted } else { Permission::Refused })
+            }
+            Ask::Admit(..) => unreachable!("the engine knows no connections"),
             Ask::Paired(token, peer) => {
                 if result.is_ok() {
                     side.saved.insert(peer.pair_id);
@@ -481,6 +493,8 @@ impl World {
         };
         match to {
             To::PairingRequest(token, reply) => side.engine.answer_pairing_request(now, token, reply),
+            To::Confirm(token, answer) => side.engine.answer_confirm(now, token, answer),
+            To::Admit(..) => unreachable!("the engine knows no connections"),
             To::Paired(token, result) => side.engine.answer_paired(now, token, result),
             To::Rollback(token, result) => side.engine.answer_rollback(now, token, result),
             To::Store(token, reply) => side.engine.answer_store(now, token, reply),
@@ -559,6 +573,8 @@ impl World {
             Ask::Paired(token, _) => (1, token.0),
             Ask::Rollback(token, _) => (2, token.0),
             Ask::Store(token, _) => (3, token.0),
+            Ask::Confirm(token, _) => (4, token.0),
+            Ask::Admit(token, _) => (5, token.0),
         };
         assert!(self.sides[n].asked.insert(token), "a question was asked twice");
         match self.sides[n].manner {

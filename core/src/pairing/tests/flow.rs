@@ -83,7 +83,8 @@ fn progress_is_told_in_order() {
                 _ => None,
             })
             .collect();
-        assert_eq!(steps, [PairingStep::Connected, PairingStep::Confirmed, PairingStep::Saving]);
+        use PairingStep::{AwaitingPeer, Confirmed, Connected, Saved, Saving};
+        assert_eq!(steps, [Connected, Confirmed, AwaitingPeer, Saving, Saved]);
     }
 }
 
@@ -357,7 +358,7 @@ fn of_two_sessions_with_one_peer_the_smaller_host_keeps_its_own() {
 }
 
 #[test]
-fn after_ten_wrong_codes_in_a_day_codes_get_longer() {
+fn after_ten_wrong_codes_in_a_day_an_alarm_is_told_and_codes_get_longer() {
     let mut world = World::of(12);
     for n in 1..=10 {
         let (id, code) = world.host(HOST);
@@ -366,6 +367,8 @@ fn after_ten_wrong_codes_in_a_day_codes_get_longer() {
         world.dial(n, HOST, entry);
         world.run();
         world.nodes[HOST].engine.cancel(world.now, id);
+        let told = world.nodes[HOST].told.contains(&Told::ManyWrongCodes);
+        assert_eq!(told, n == 10, "wrong code {n}");
     }
     assert_eq!(world.host(HOST).1.to_string().len(), 11);
 }

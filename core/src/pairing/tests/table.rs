@@ -7,6 +7,9 @@
 //! and unpairings, lists that are read late. In no state may a safety rule be broken, from each the two
 //! come to rest if left alone, and wherever they rest both are paired or neither is.
 //!
+//! The same is tried where the two trust each other's keys without a code: either may end that trust, or ban the
+//! other and lift the ban again.
+//!
 //! What it leaves out: a store that fails, more than one data connection at a time, and how a code is proven.
 
 mod explore;
@@ -22,8 +25,19 @@ use state::{Rec, State};
 /// number; sees at least so many states.
 fn explore_all(starts: &[[Rec; 2]], host: usize, late: u32, most_faults: usize, floor: usize) -> Seen {
     let starts: Vec<_> = starts.iter().map(|first| State::new(*first)).collect();
-    let rules = Rules { host: [0, host], flaw: Flaw::None, late };
-    match explore(&rules, &starts, most_faults) {
+    let rules = Rules { host: [0, host], flaw: Flaw::None, late, marks: false };
+    explore_by(&rules, &starts, most_faults, floor)
+}
+
+/// The same, where the two trust each other's keys without a code.
+fn explore_trust(starts: &[[Rec; 2]], late: u32, most_faults: usize, floor: usize) -> Seen {
+    let starts: Vec<_> = starts.iter().map(|first| State::new(*first).trusting()).collect();
+    let rules = Rules { host: [0, 0], flaw: Flaw::None, late, marks: true };
+    explore_by(&rules, &starts, most_faults, floor)
+}
+
+fn explore_by(rules: &Rules, starts: &[State], most_faults: usize, floor: usize) -> Seen {
+    match explore(rules, starts, most_faults) {
         Ok(seen) => {
             assert!(seen.states >= floor, "the exploration shrank: {seen:?}");
             assert!(seen.paired > 0 && seen.paired < seen.ends, "both outcomes are seen: {seen:?}");
@@ -69,12 +83,24 @@ fn a_pairing_after_one_that_was_lost_ends_on_both_sides_or_on_neither() {
     }
 }
 
+#[test]
+fn two_that_trust_each_other_end_paired_on_both_sides_or_on_neither_whoever_cancels_or_bans() {
+    explore_trust(&[NOTHING], 2, 2, 10_000);
+}
+
+#[test]
+fn trust_in_a_peer_of_an_earlier_pairing_replaces_it_on_both_sides_or_on_neither() {
+    explore_trust(&[BOTH, HOST_ALONE, JOINER_ALONE], 1, 1, 10_000);
+}
+
 /// The first way that is found in which a broken rule shows, by the number of faults that it takes.
 fn symptom(flaw: Flaw) -> Option<&'static str> {
     let starts = [NOTHING, BOTH, HOST_ALONE, JOINER_ALONE, LOST[0]];
-    let rules = Rules { host: [0, 0], flaw, late: 1 };
+    let marks = matches!(flaw, Flaw::UnmarksLater | Flaw::BansHalf);
+    let rules = Rules { host: [0, 0], flaw, late: 1, marks };
+    let begin = |start| if marks { State::new(start).trusting() } else { State::new(start) };
     let tries = (0..=1).flat_map(|faults| starts.map(|start| (start, faults)));
-    let mut found = tries.filter_map(|(start, faults)| explore(&rules, &[State::new(start)], faults).err());
+    let mut found = tries.filter_map(|(start, faults)| explore(&rules, &[begin(start)], faults).err());
     found.next().map(|bad| bad.sentence)
 }
 
@@ -91,6 +117,8 @@ fn a_rule_that_is_broken_is_noticed() {
         (Flaw::DeletesOthers, saved),
         (Flaw::KeepsOthers, unasked),
         (Flaw::LosesWishes, "what was forgotten is not paired"),
+        (Flaw::UnmarksLater, "a trust goes in the very write that fulfils it"),
+        (Flaw::BansHalf, "who is banned is not paired"),
     ];
     for (flaw, sentence) in symptoms {
         assert_eq!(symptom(flaw), Some(sentence), "{flaw:?}");

@@ -191,7 +191,10 @@ impl World {
         node.waiting_rollbacks.clear();
         node.waiting_store.clear();
         node.meets.clear();
+        node.confirmations.clear();
+        let confirmation = node.engine.settings.confirmation;
         node.engine = engine(n as u8, 1, node.key);
+        node.engine.settings.confirmation = confirmation;
     }
 
     pub(super) fn turn(&mut self, n: usize) -> bool {
@@ -210,6 +213,10 @@ impl World {
             Event::Meet { pairing, .. } => self.nodes[n].meets.push(pairing),
             Event::PairedNow(_) | Event::Unpaired(_) | Event::BansChanged | Event::CutOff(_) => {}
             Event::Ask(Ask::PairingRequest(token, _)) => self.nodes[n].prompts.push(token),
+            Event::Ask(Ask::Confirm(token, confirmation)) => {
+                self.nodes[n].confirmations.push((token, confirmation));
+            }
+            Event::Ask(Ask::Admit(..)) => panic!("the engine knows no connections"),
             Event::Ask(Ask::Paired(token, peer)) => {
                 let node = &mut self.nodes[n];
                 node.saved.push(peer);

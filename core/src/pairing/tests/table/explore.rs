@@ -1,7 +1,7 @@
 //! Every state that can be reached, each looked at once, and the way to the first bad one.
 
 use super::rules::Rules;
-use super::state::{IDS, Rec, Run, State};
+use super::state::{IDS, Mark, NEW, Node, Rec, Run, Session, State};
 use super::steps::Step;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -53,7 +53,7 @@ pub(super) fn explore(rules: &Rules, starts: &[State], most: usize) -> Result<Se
         }
         let (state, faults) = (reached[at].state, reached[at].faults);
         let bad = |sentence, reached: &[Reached]| Box::new(Violation { sentence, story: story(reached, at) });
-        if let Some(sentence) = broken_always(&state) {
+        if let Some(sentence) = broken_always(&state).or(broken_by_ban(&state)) {
             return Err(bad(sentence, &reached));
         }
         let steps = rules.steps(&state);
@@ -153,6 +153,9 @@ fn story(reached: &[Reached], mut at: usize) -> String {
 /// What holds in every state.
 fn broken_always(s: &State) -> Option<&'static str> {
     for node in &s.nodes {
+        if node.mark == Mark::Trusted && node.rec[NEW] == Rec::Paired {
+            return Some("a trust goes in the very write that fulfils it");
+        }
         for id in 0..IDS {
             let decided = matches!(node.rec[id], Rec::Prepared | Rec::Committed | Rec::Paired);
             if node.rec[id] == Rec::Paired && !s.nodes.iter().all(|node| node.agreed[id]) {
@@ -179,6 +182,19 @@ fn broken_between(before: &State, after: &State) -> Option<&'static str> {
             .any(|code| super::state::Write::from_code(code) == (super::state::Write::Unpair, id))
     };
     for x in 0..2 {
+        let [old, new] = [before, after].map(|s| &s.nodes[x]);
+        let fulfilled = new.rec[NEW] == Rec::Paired && old.rec[NEW] != Rec::Paired;
+        if old.mark == Mark::Trusted && new.mark != Mark::Trusted && old.wish.is_none() && !fulfilled {
+            return Some("a trust goes by a pairing or by its user alone");
+        }
+        let banned = old.mark == Mark::Banned && new.mark != Mark::Banned;
+        if banned && old.wish.is_none() {
+            return Some("a ban is lifted by its user alone");
+        }
+        let begins = |node: &Node| matches!(node.session[NEW], Session::Held | Session::Proving);
+        if old.bans() && begins(new) && !begins(old) {
+            return Some("nothing begins with who is banned");
+        }
         if after.nodes[x].writes.is_empty() {
             continue;
         }
@@ -191,6 +207,14 @@ fn broken_between(before: &State, after: &State) -> Option<&'static str> {
     None
 }
 
+/// What holds of one side that is left alone with its ban.
+fn broken_by_ban(s: &State) -> Option<&'static str> {
+    let alone = |node: &&Node| node.mark == Mark::Banned && node.wish.is_none() && node.writes.is_empty();
+    let idle = |node: &&Node| node.run == [Run::Idle; IDS] && node.session == [Session::Over; IDS];
+    let kept = |node: &Node| node.rec != [Rec::None; IDS];
+    s.nodes.iter().filter(alone).filter(idle).any(kept).then_some("who is banned is not paired")
+}
+
 /// What holds once the two are connected and nothing is under way.
 fn broken_at_rest(s: &State) -> Option<&'static str> {
     let [a, b] = &s.nodes;
@@ -199,6 +223,9 @@ fn broken_at_rest(s: &State) -> Option<&'static str> {
             return Some("both are paired or neither is");
         }
         for node in [a, b] {
+            if node.wish.is_some() {
+                return Some("what the user wants of a key is stored in the end");
+            }
             if !matches!(node.rec[id], Rec::None | Rec::Paired) {
                 return Some("nothing stays undecided");
             }

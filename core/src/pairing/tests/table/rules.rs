@@ -2,7 +2,7 @@
 //!
 //! Shares no code with the engine. What a node does after each input is [`Rules::settle`].
 
-use super::state::{IDS, Link, List, Message, Rec, Run, Session, State, Word, Write};
+use super::state::{IDS, Link, List, Mark, Message, Rec, Run, Session, State, Word, Write};
 
 /// A rule broken on purpose, to see that the exploration notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub(super) enum Flaw {
     KeepsOthers,
     /// A wish to forget is lost while a write is under way.
     LosesWishes,
+    /// The mark of a key that is trusted goes in a write of its own, after the one that fulfils it.
+    UnmarksLater,
+    /// A ban ends no session that this side is bound to, and no pairing.
+    BansHalf,
 }
 
 /// Who is who, and which rule is broken.
@@ -35,6 +39,8 @@ pub(super) struct Rules {
     pub(super) flaw: Flaw,
     /// Lists that may be unread at a time, in each direction.
     pub(super) late: u32,
+    /// Whether the new session is of two that trust each other, and either may ban the other.
+    pub(super) marks: bool,
 }
 
 /// What a node says of an id, before it knows what the peer lists.
@@ -107,6 +113,7 @@ impl Rules {
                 self.unwant(s, x, id);
             }
         }
+        self.write_mark(s, x);
         if s.link[x] != Link::Open {
             return;
         }
@@ -117,6 +124,19 @@ impl Rules {
         let said = s.lists[x].last().or(s.nodes[1 - x].theirs.map(List::code));
         if s.link[1 - x] != Link::Closed && said != Some(list) {
             s.lists[x].push(list);
+        }
+    }
+
+    /// Writes the mark that the user wants, one at a time.
+    fn write_mark(&self, s: &mut State, x: usize) {
+        let node = &mut s.nodes[x];
+        if node.wish == Some(node.mark) && !node.is_marking() {
+            node.wish = None;
+        }
+        match node.wish.filter(|_| !node.is_marking()) {
+            Some(Mark::Banned) => Self::write(s, x, Write::Ban, 0),
+            Some(Mark::None) => Self::write(s, x, Write::Unmark, 0),
+            Some(Mark::Trusted) | None => {}
         }
     }
 
@@ -190,8 +210,9 @@ impl Rules {
                 }
             }
             (Write::Hook | Write::Vote | Write::Paired | Write::PairedBeside, _)
-            | (Write::Undo | Write::Delete | Write::Unpair, _) => {}
+            | (Write::Undo | Write::Delete | Write::Unpair | Write::Unmark | Write::Ban, _) => {}
         }
+        self.fulfil(s, x, write);
         for id in 0..IDS {
             let node = &s.nodes[x];
             let gone = node.rec[id] == Rec::None && !node.is_changing(id);
@@ -202,16 +223,38 @@ impl Rules {
         }
     }
 
+    /// Who is paired is trusted no longer, whatever the user wanted of that in the meantime.
+    fn fulfil(&self, s: &mut State, x: usize, write: Write) {
+        let node = &mut s.nodes[x];
+        if matches!(write, Write::Paired | Write::PairedBeside) && node.mark == Mark::Trusted {
+            node.wish = node.wish.or(Some(Mark::None));
+        }
+        if matches!(write, Write::Paired | Write::PairedBeside) && node.wish == Some(node.mark) {
+            node.wish = None;
+        }
+    }
+
     /// What the store holds after a write, and what the application makes of it.
     pub(super) fn apply(&self, s: &mut State, x: usize, write: Write, id: usize) {
         let host = self.is_host(x, id);
         let node = &mut s.nodes[x];
+        match write {
+            Write::Unmark => return node.mark = Mark::None,
+            Write::Ban => return node.mark = Mark::Banned,
+            Write::Paired | Write::PairedBeside
+                if node.mark == Mark::Trusted && !self.is(Flaw::UnmarksLater) =>
+            {
+                node.mark = Mark::None;
+            }
+            Write::Hook | Write::Vote | Write::Paired | Write::PairedBeside => {}
+            Write::Undo | Write::Delete | Write::Unpair => {}
+        }
         node.rec[id] = match write {
             Write::Hook | Write::Undo => Rec::Hook,
             Write::Vote if host => Rec::Committed,
             Write::Vote => Rec::Prepared,
             Write::Paired | Write::PairedBeside => Rec::Paired,
-            Write::Delete | Write::Unpair => Rec::None,
+            Write::Delete | Write::Unpair | Write::Unmark | Write::Ban => Rec::None,
         };
         match write {
             Write::Unpair => node.saved[id] = false,
@@ -222,6 +265,7 @@ impl Rules {
                 node.saved[other] &= !node.replaces[id];
             }
             Write::Hook | Write::Vote | Write::PairedBeside | Write::Undo | Write::Delete => {}
+            Write::Unmark | Write::Ban => {}
         }
     }
 

@@ -69,6 +69,18 @@ pub(super) enum Write {
     Undo,
     Delete,
     Unpair,
+    /// The mark of the peer's key goes.
+    Unmark,
+    /// The mark of the peer's key is that it is banned.
+    Ban,
+}
+
+/// What the user decided about the peer's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    None,
+    Trusted,
+    Banned,
 }
 
 /// What is said in a session, from the host's proof on.
@@ -133,8 +145,17 @@ pub(super) struct List(pub(super) [Word; IDS]);
 
 const WORDS: [Word; 6] =
     [Word::LeftOut, Word::Gone, Word::Hook, Word::Prepared, Word::Committed, Word::Paired];
-const WRITES: [Write; 7] =
-    [Write::Hook, Write::Vote, Write::Paired, Write::PairedBeside, Write::Undo, Write::Delete, Write::Unpair];
+const WRITES: [Write; 9] = [
+    Write::Hook,
+    Write::Vote,
+    Write::Paired,
+    Write::PairedBeside,
+    Write::Undo,
+    Write::Delete,
+    Write::Unpair,
+    Write::Unmark,
+    Write::Ban,
+];
 const MESSAGES: [Message; 5] =
     [Message::ConfirmB, Message::Prepared, Message::Commit, Message::Done, Message::Abort];
 
@@ -150,11 +171,11 @@ impl List {
 
 impl Write {
     pub(super) fn code(self, id: usize) -> u8 {
-        self as u8 | (id as u8) << 3
+        self as u8 | (id as u8) << 4
     }
 
     pub(super) fn from_code(code: u8) -> (Self, usize) {
-        (WRITES[usize::from(code & 7)], usize::from(code >> 3))
+        (WRITES[usize::from(code & 15)], usize::from(code >> 4))
     }
 }
 
@@ -184,6 +205,10 @@ pub(super) struct Node {
     pub(super) replaces: [bool; IDS],
     /// The hook succeeded at some time.
     pub(super) agreed: [bool; IDS],
+    /// The mark that the store holds.
+    pub(super) mark: Mark,
+    /// The mark that the user wants instead.
+    pub(super) wish: Option<Mark>,
 }
 
 /// Two nodes, and the connections between them. Whoever closed an end reads and says nothing on it; what
@@ -216,14 +241,37 @@ impl Node {
         wished: [false; IDS],
         replaces: [false; IDS],
         agreed: [false; IDS],
+        mark: Mark::None,
+        wish: None,
     };
 
     pub(super) fn is_changing(&self, id: usize) -> bool {
         let touches = |code| match Write::from_code(code) {
             (Write::Paired, _) => true,
+            (Write::Unmark | Write::Ban, _) => false,
             (_, of) => of == id,
         };
         !self.writes.is_empty() && self.writes.iter().any(touches)
+    }
+
+    /// Whether the peer's key is kept out.
+    pub(super) fn bans(&self) -> bool {
+        self.wish.unwrap_or(self.mark) == Mark::Banned
+    }
+
+    /// Whether a session may rest on the mark.
+    pub(super) fn trusts(&self) -> bool {
+        self.mark == Mark::Trusted && self.wish.is_none()
+    }
+
+    /// Whether a write of the mark is under way.
+    pub(super) fn is_marking(&self) -> bool {
+        let marks = |code| match Write::from_code(code).0 {
+            Write::Unmark | Write::Ban => true,
+            Write::Paired | Write::PairedBeside => self.mark == Mark::Trusted,
+            Write::Hook | Write::Vote | Write::Undo | Write::Delete | Write::Unpair => false,
+        };
+        self.writes.iter().any(marks)
     }
 
     /// Whether a live session holds the id.
@@ -251,6 +299,8 @@ impl Node {
             bits.into_iter().for_each(|bit| add(bit.into(), 1));
         }
         add(self.theirs.map_or(63, List::code), 6);
+        add(self.mark as u8, 2);
+        add(self.wish.map_or(3, |mark| mark as u8), 2);
         assert!(self.writes.len() < 5, "the key holds all writes");
         key
     }
@@ -278,6 +328,12 @@ impl State {
         };
         state.tidy();
         state
+    }
+
+    /// The same, where the two trust each other's keys: the new session is of that method.
+    pub(super) fn trusting(mut self) -> Self {
+        self.nodes.iter_mut().for_each(|node| node.mark = Mark::Trusted);
+        self
     }
 
     /// Forgets what can make no difference any more, so that fewer states are told apart.

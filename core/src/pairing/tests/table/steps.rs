@@ -1,7 +1,7 @@
 //! What may happen next: what two nodes do by themselves, and what befalls them.
 
 use super::rules::{Flaw, Rules};
-use super::state::{IDS, Link, List, Message, NEW, Node, Queue, Rec, Run, Session, State, Write};
+use super::state::{IDS, Link, List, Mark, Message, NEW, Node, Queue, Rec, Run, Session, State, Write};
 
 /// Something that happens at a node, or on an id there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub(super) enum Step {
     /// The user cancels, or a step takes too long.
     GivesUp(usize, usize),
     Forgets(usize),
+    /// The user trusts the peer's key no longer.
+    Distrusts(usize),
+    Bans(usize),
+    Unbans(usize),
     /// The process dies and starts anew; of a write under way nobody knows whether it happened.
     Crashes(usize, bool),
 }
@@ -56,13 +60,16 @@ impl Step {
             | Self::SeesEnd(..)
             | Self::SeesDataEnd(_)
             | Self::Connects
-            | Self::SaysHello(_) => true,
+            | Self::SaysHello(_)
+            | Self::Unbans(_) => true,
             Self::Starts
             | Self::HookHangs(..)
             | Self::Loses(..)
             | Self::LosesData(_)
             | Self::GivesUp(..)
             | Self::Forgets(_)
+            | Self::Distrusts(_)
+            | Self::Bans(_)
             | Self::Crashes(..) => false,
         }
     }
@@ -99,15 +106,20 @@ impl Rules {
             }
             let something = |id: &usize| node.rec[*id] != Rec::None || node.session[*id] != Session::Over;
             add((0..IDS).any(|id| something(&id)), Step::Forgets(x));
+            add(self.marks && node.trusts(), Step::Distrusts(x));
+            add(self.marks && !node.bans(), Step::Bans(x));
+            add(node.bans(), Step::Unbans(x));
             add(true, Step::Crashes(x, false));
             add(!node.writes.is_empty(), Step::Crashes(x, true));
         }
-        if s.link == [Link::Closed; 2] {
+        let barred = s.nodes.iter().any(Node::bans);
+        if s.link == [Link::Closed; 2] && !barred {
             steps.push(Step::Connects);
         }
         let proves = |node: &Node| node.session.contains(&Session::Proving);
         let busy = |node: &Node| proves(node) || (0..IDS).any(|id| node.holds(id));
-        if !s.started && !s.nodes.iter().any(busy) {
+        let may = !self.marks || s.nodes.iter().all(Node::trusts);
+        if !s.started && may && !barred && !s.nodes.iter().any(busy) {
             steps.push(Step::Starts);
         }
         steps
@@ -159,6 +171,9 @@ impl Rules {
             }
             Step::GivesUp(x, id) => self.abort(s, x, id),
             Step::Forgets(x) => self.forget(s, x),
+            Step::Distrusts(x) => self.distrust(s, x, Mark::None),
+            Step::Bans(x) => self.ban(s, x),
+            Step::Unbans(x) => s.nodes[x].wish = Some(Mark::None),
             Step::Crashes(x, written) => self.crash(s, x, written),
         }
         match step {
@@ -173,6 +188,9 @@ impl Rules {
             | Step::Loses(x, _)
             | Step::GivesUp(x, _)
             | Step::Forgets(x)
+            | Step::Distrusts(x)
+            | Step::Bans(x)
+            | Step::Unbans(x)
             | Step::Crashes(x, _) => self.settle(s, x),
             Step::SeesDataEnd(_)
             | Step::LosesData(_)
@@ -285,8 +303,25 @@ impl Rules {
         s.lists[1 - x] = Queue::EMPTY;
     }
 
+    /// The user wants another mark of a key that is trusted: a session that this side is not bound to ends.
+    fn distrust(&self, s: &mut State, x: usize, mark: Mark) {
+        s.nodes[x].wish = Some(mark);
+        self.abort(s, x, NEW);
+    }
+
+    /// Ends everything with the peer, and keeps it out.
+    fn ban(&self, s: &mut State, x: usize) {
+        self.distrust(s, x, Mark::Banned);
+        if !self.is(Flaw::BansHalf) {
+            self.forget(s, x);
+        }
+    }
+
     /// Ends everything with the peer.
     fn forget(&self, s: &mut State, x: usize) {
+        if s.nodes[x].trusts() {
+            self.distrust(s, x, Mark::None);
+        }
         for id in 0..IDS {
             let node = &mut s.nodes[x];
             if node.rec[id] == Rec::None && node.session[id] == Session::Over {
@@ -317,7 +352,7 @@ impl Rules {
         let node = &mut s.nodes[x];
         node.writes = Queue::EMPTY;
         (node.run, node.session) = ([Run::Idle; IDS], [Session::Over; IDS]);
-        (node.unwanted, node.wished) = ([false; IDS], [false; IDS]);
+        (node.unwanted, node.wished, node.wish) = ([false; IDS], [false; IDS], None);
         if self.is(Flaw::ForgetsHooks) {
             node.rec = node.rec.map(|rec| if rec == Rec::Hook { Rec::None } else { rec });
         }
@@ -325,5 +360,9 @@ impl Rules {
             Self::close(s, x, id);
         }
         Self::lose_data(s, x);
+        // What a ban was parted from by the crash goes with the start.
+        if s.nodes[x].bans() && !self.is(Flaw::BansHalf) {
+            self.forget(s, x);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! One engine of the world, with its store, and what its application says and was told.
 
 use super::super::super::{Pairing, Settings};
-use crate::ask::{PairedToken, PairingRequestToken, RollbackToken, StoreToken};
+use crate::ask::{ConfirmToken, Confirmation, PairedToken, PairingRequestToken, RollbackToken, StoreToken};
+use crate::config::Consent;
 use crate::error::HookFailed;
 use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
 use crate::id::{Fingerprint, PairId, PeerIdKind, PublicKey};
@@ -45,6 +46,8 @@ pub(in crate::pairing::tests) struct Node {
     pub(in crate::pairing::tests) waiting_rollbacks: Vec<RollbackToken>,
     pub(in crate::pairing::tests) rolled_back: Vec<PairId>,
     pub(in crate::pairing::tests) prompts: Vec<PairingRequestToken>,
+    /// Questions to its user whether to pair.
+    pub(in crate::pairing::tests) confirmations: Vec<(ConfirmToken, Confirmation)>,
     pub(in crate::pairing::tests) told: Vec<Told>,
     pub(in crate::pairing::tests) settles: usize,
     /// Trusts for which it wanted to dial.
@@ -71,6 +74,7 @@ impl Node {
             waiting_rollbacks: Vec::new(),
             rolled_back: Vec::new(),
             prompts: Vec::new(),
+            confirmations: Vec::new(),
             told: Vec::new(),
             settles: 0,
             meets: Vec::new(),
@@ -136,6 +140,7 @@ pub(super) fn engine(n: u8, run: u8, key: PublicKey) -> Pairing {
         peer_id: PeerIdKind::Sha1,
         metadata: Metadata::named(format!("device {n}")),
         window: Duration::from_secs(120),
+        confirmation: Consent::Given,
     };
     let mut seed = [n; 32];
     seed[31] = run;
