@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// Where the other device is, where discovery cannot tell
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) addr: Option<String>,
+    /// Answer yes to every question but for a code
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
     /// One JSON object a line on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -52,39 +52,39 @@ async fn run(args: Args, output: &Output) -> Result<Done, Failure> {
         Command::Ban { device } => cmd::ban::run(&open()?, output, &device).and(done),
         Command::Unban { fingerprint } => cmd::ban::lift(&open()?, output, fingerprint).and(done),
         Command::Trust { fingerprint } => {
-            let mut session = start(&global, open()?).await?;
+            let mut session = start(&global, output, open()?).await?;
             let result = until_interrupted(cmd::trust::run(&mut session, &global, output, fingerprint)).await;
             finish(session, result).await.and(done)
         }
         Command::Discover => {
-            let mut session = start(&global, open()?).await?;
+            let mut session = start(&global, output, open()?).await?;
             let result = until_interrupted(cmd::discover::run(&mut session, &global, output)).await;
             finish(session, result).await.and(done)
         }
         Command::Pair { first, second } => {
             let what = Pair::new(first, second)?;
-            let mut session = start(&global, open()?).await?;
+            let mut session = start(&global, output, open()?).await?;
             let result = until_interrupted(cmd::pair::run(&mut session, &global, output, what)).await;
             finish(session, result).await.and(done)
         }
         Command::Send { files, peer } => {
             let home = open()?;
             let job = cmd::send::Job::new(&home, files, &peer)?;
-            let mut session = start(&global, home).await?;
+            let mut session = start(&global, output, home).await?;
             let result = until_interrupted(job.run(&mut session, &global, output)).await;
             finish(session, result).await.and(done)
         }
         Command::Recv { dir } => {
             let folder = cmd::recv::folder(&dir)?;
-            let mut session = start(&global, open()?).await?;
+            let mut session = start(&global, output, open()?).await?;
             let result = until_interrupted(cmd::recv::run(&mut session, &global, output, folder)).await;
             finish(session, result).await.and(done)
         }
     }
 }
 
-async fn start(global: &Global, home: Home) -> Result<Session, Failure> {
-    until_interrupted(Session::start(global, home)).await
+async fn start(global: &Global, output: &Output, home: Home) -> Result<Session, Failure> {
+    until_interrupted(Session::start(global, node::consent(global, output), home)).await
 }
 
 /// Says goodbye, whatever came of the command. Who cannot wait interrupts again.

@@ -5,8 +5,10 @@ use crate::exit::{Failure, Kind};
 use crate::home::Home;
 use crate::lock::Lock;
 use crate::output::{Event, Found, Output};
-use handfast_core::{Config, DiscoveredPeer, Interfaces, Metadata, PairedPeer, PeerId, PeerIdKind, Source};
-use handfast_tokio::{Events, Node, P2PManager, PairingPrompt, Runtime, StartError};
+use handfast_core::{
+    Config, Consent, DiscoveredPeer, Interfaces, Metadata, PairedPeer, PeerId, PeerIdKind, Source,
+};
+use handfast_tokio::{ConfirmPrompt, Events, Node, P2PManager, PairingPrompt, Runtime, StartError};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,19 +27,28 @@ const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) node: Node,
-    /// Peers that ask to be joined. One waits; further ones are refused.
-    pub(crate) prompts: mpsc::Receiver<PairingPrompt>,
+    /// Questions for the user. One waits; further ones are refused.
+    pub(crate) prompts: mpsc::Receiver<Prompt>,
     events: Option<Events>,
     _lock: Lock,
 }
 
+/// What the node asks of its user.
+#[derive(Debug)]
+pub(crate) enum Prompt {
+    /// A peer shows a code: what is it?
+    Code(PairingPrompt),
+    /// The code was right: is this the device that is meant?
+    Confirm(ConfirmPrompt),
+}
+
 impl Session {
     /// Starts a node in an open home.
-    pub(crate) async fn start(global: &Global, home: Home) -> Result<Self, Failure> {
+    pub(crate) async fn start(global: &Global, consent: Consent, home: Home) -> Result<Self, Failure> {
         let Home { store, lock } = home;
         let identity = store.identity();
         let (prompter, prompts) = mpsc::channel(1);
-        let node = Node::builder(config(global)?, identity)
+        let node = Node::builder(config(global)?.with_confirmation(consent), identity)
             .with_store(store)
             .with_manager(Prompter(prompter))
             .start()
@@ -96,13 +107,22 @@ impl Session {
 }
 
 /// Hands prompts to the command that can ask the user.
-struct Prompter(mpsc::Sender<PairingPrompt>);
+struct Prompter(mpsc::Sender<Prompt>);
 
 impl P2PManager<Runtime> for Prompter {
     fn peer_pairing_request(&self, prompt: PairingPrompt) {
         // One that finds no room is dropped, which refuses.
-        let _ = self.0.try_send(prompt);
+        let _ = self.0.try_send(Prompt::Code(prompt));
     }
+
+    fn peer_confirmation(&self, prompt: ConfirmPrompt) {
+        let _ = self.0.try_send(Prompt::Confirm(prompt));
+    }
+}
+
+/// Whether the user is asked before each pairing. Where there is none to ask, the code was his consent.
+pub(crate) fn consent(global: &Global, output: &Output) -> Consent {
+    if output.can_ask() && !global.yes { Consent::Asked } else { Consent::Given }
 }
 
 /// The node's configuration.

@@ -11,7 +11,7 @@ use crate::output::{Done, Event as Line, Figures, Output};
 use crate::transfer::recv::{self, Sink};
 use crate::transfer::send::{Source, send};
 use crate::transfer::{LABEL, TransferError};
-use handfast_core::{PeerId, Target};
+use handfast_core::{Consent, PeerId, Target};
 use handfast_tokio::Events;
 use std::fmt::Display;
 use std::future::Future;
@@ -53,7 +53,7 @@ pub(crate) async fn run(global: &Global, output: &Output, mebibytes: u64) -> Res
 async fn start(global: &Global, folder: &Path, name: &str) -> Result<Session, Failure> {
     let global = Global { name: Some(name.to_owned()), port: 0, addr: None, ..global.clone() };
     let home = Home::open(Some(&folder.join(name)))?;
-    Session::start(&global, home).await
+    Session::start(&global, Consent::Given, home).await
 }
 
 /// The three acts; both nodes say goodbye however they end.

@@ -25,7 +25,7 @@ pub(crate) async fn run(session: &mut Session, global: &Global, output: &Output)
                 Some(Event::PeerExpired(id)) => seen.lost(id),
                 Some(other) => prompt::tell(output, &other),
             },
-            Some(prompt) = session.prompts.recv() => prompt::ask(output.clone(), prompt),
+            Some(prompt) = session.prompts.recv() => prompt::ask(output, prompt),
         }
     }
 }

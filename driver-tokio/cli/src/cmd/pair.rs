@@ -4,12 +4,13 @@ use super::locate::{Wanted, locate};
 use super::prompt;
 use crate::args::{Global, Pair};
 use crate::exit::{Failure, Kind};
-use crate::node::{self, Session};
-use crate::output::{Event as Line, Output};
+use crate::node::{self, Prompt, Session};
+use crate::output::{Event as Line, Output, Waiting};
 use handfast_core::error::{HostError, JoinError};
-use handfast_core::{Code, PairedPeer, PairingFailure};
+use handfast_core::{Code, Event, PairedPeer, PairingFailure, PairingStep};
 use handfast_tokio::{Events, Hosting, HostingError, JoiningError, Target};
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, interval};
 
 pub(crate) async fn run(
@@ -33,7 +34,7 @@ pub(crate) async fn run(
 
 /// This device shows a code. It dials where it is told whom.
 async fn show(
-    session: &Session,
+    session: &mut Session,
     events: &mut Events,
     global: &Global,
     output: &Output,
@@ -48,13 +49,14 @@ async fn show(
     let hosting = session.node.pair_host(target).map_err(|error| hosting_failure(&error))?;
     let code = hosting.code().to_string();
     output.tell(&Line::Code { code: code.clone(), seconds: hosting.window().as_secs() });
-    count_down(hosting, &code, events, output).await
+    count_down(hosting, &code, &mut session.prompts, events, output).await
 }
 
 /// Until somebody has typed the code, or its window has closed.
 async fn count_down(
     hosting: Hosting,
     code: &str,
+    prompts: &mut Receiver<Prompt>,
     events: &mut Events,
     output: &Output,
 ) -> Result<PairedPeer, Failure> {
@@ -63,13 +65,18 @@ async fn count_down(
     let mut tick = interval(Duration::from_secs(1));
     let outcome = hosting.outcome();
     tokio::pin!(outcome);
+    let mut proven = false;
     loop {
         tokio::select! {
             // What happened before the end is told before it.
             biased;
-            Some(event) = events.next() => prompt::tell_attempts(output, &event),
+            Some(event) = events.next() => {
+                prompt::tell_attempts(output, &event);
+                proven |= tell_step(&waiting, &event);
+            }
             outcome = &mut outcome => return outcome.map_err(|error| hosting_failure(&error)),
-            _ = tick.tick() => {
+            Some(prompt) = prompts.recv() => answer(output, prompt),
+            _ = tick.tick(), if !proven => {
                 let left = closes.saturating_duration_since(Instant::now()).as_secs();
                 waiting.say(format_args!("type {code} on the other device: {left} s left"));
             }
@@ -79,7 +86,7 @@ async fn count_down(
 
 /// This device types a code.
 async fn type_code(
-    session: &Session,
+    session: &mut Session,
     events: &mut Events,
     global: &Global,
     output: &Output,
@@ -93,8 +100,44 @@ async fn type_code(
     } else {
         Target::At(addresses)
     };
-    let _waiting = output.waiting("pairing");
-    session.node.pair_join(code, target).await.map_err(|error| joining_failure(&error))
+    let waiting = output.waiting("pairing");
+    let outcome = session.node.pair_join(code, target);
+    tokio::pin!(outcome);
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.next() => {
+                tell_step(&waiting, &event);
+            }
+            outcome = &mut outcome => return outcome.map_err(|error| joining_failure(&error)),
+            Some(prompt) = session.prompts.recv() => answer(output, prompt),
+        }
+    }
+}
+
+/// Says what is waited for, once the code is proven. Whether it is.
+fn tell_step(waiting: &Waiting, event: &Event) -> bool {
+    let Event::PairingProgress(_, step) = event else { return false };
+    match step {
+        PairingStep::AwaitingUser | PairingStep::Confirmed => true,
+        PairingStep::AwaitingPeer => {
+            waiting.say("waiting for the other device, where its user may be asked");
+            true
+        }
+        PairingStep::Saving | PairingStep::Saved => {
+            waiting.say("both agree: saving");
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Asks whether to pair. Who shows a code, or typed one, is asked for no other.
+fn answer(output: &Output, prompt: Prompt) {
+    match prompt {
+        Prompt::Code(prompt) => prompt.reject(),
+        Prompt::Confirm(prompt) => prompt::confirm(output.clone(), prompt),
+    }
 }
 
 fn hosting_failure(error: &HostingError) -> Failure {

@@ -1,16 +1,38 @@
 //! What any running command does when a peer wants something of its user.
 
-use crate::node;
+use crate::node::{self, Prompt};
 use crate::output::{Event as Line, Output};
 use handfast_core::{Code, Event, PairingFailure};
-use handfast_tokio::PairingPrompt;
+use handfast_tokio::{ConfirmPrompt, PairingPrompt};
 use tokio::task;
 
 /// Codes that are typed for one prompt until a typing error ends it.
 const ENTRIES: usize = 3;
 
+/// Puts a question to the user, in the background.
+pub(super) fn ask(output: &Output, prompt: Prompt) {
+    match prompt {
+        Prompt::Code(prompt) => ask_code(output.clone(), prompt),
+        Prompt::Confirm(prompt) => confirm(output.clone(), prompt),
+    }
+}
+
+/// Asks whether to pair, in the background.
+pub(super) fn confirm(output: Output, prompt: ConfirmPrompt) {
+    let device = prompt.confirmation();
+    let question = format!("Pair with {} ({})? [Y/n] ", device.metadata.name, device.label());
+    task::spawn_blocking(move || match output.ask(&question) {
+        Some(answer) if is_yes(&answer) => prompt.accept(),
+        Some(_) | None => prompt.reject(),
+    });
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["", "y", "yes"].contains(&answer.to_lowercase().as_str())
+}
+
 /// Asks for the code that a peer shows, in the background. Without anybody to ask, refuses.
-pub(super) fn ask(output: Output, prompt: PairingPrompt) {
+fn ask_code(output: Output, prompt: PairingPrompt) {
     if !output.can_ask() {
         output.tell(&Line::Refused {
             reason: "nobody_to_ask",

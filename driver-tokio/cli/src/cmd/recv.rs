@@ -48,7 +48,7 @@ pub(crate) async fn run(
             }
             Some(_) = files.join_next() => {}
             Some(event) = events.next() => prompt::tell(output, &event),
-            Some(prompt) = session.prompts.recv() => prompt::ask(output.clone(), prompt),
+            Some(prompt) = session.prompts.recv() => prompt::ask(output, prompt),
         }
     }
 }

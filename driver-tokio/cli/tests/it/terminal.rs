@@ -67,11 +67,15 @@ impl Drop for Terminal {
 fn two_people_pair_and_send_on_their_terminals() {
     in_lab(Net::V4, |lab| {
         let (a, b) = (Device::new(lab, "a"), Device::new(lab, "b"));
-        let showing = Terminal::start(&a, &["pair"]);
+        let mut showing = Terminal::start(&a, &["pair"]);
         let code = showing.code();
-        let typing = Terminal::start(&b, &["pair", &code]);
-        typing.see("paired");
-        showing.see("paired");
+        let mut typing = Terminal::start(&b, &["pair", &code]);
+        typing.see("Pair with a (");
+        typing.press("y\n");
+        showing.see("Pair with b (");
+        showing.press("\n");
+        typing.see("paired     ");
+        showing.see("paired     ");
         assert_eq!((showing.end(), typing.end()), (0, 0));
 
         let folder = a.path("in");
@@ -91,18 +95,35 @@ fn two_people_pair_and_send_on_their_terminals() {
 }
 
 #[test]
+fn who_says_no_to_the_device_that_typed_the_code_leaves_both_unpaired() {
+    in_lab(Net::V4, |lab| {
+        let (a, b) = (Device::new(lab, "a"), Device::new(lab, "b"));
+        let mut showing = Terminal::start(&a, &["pair"]);
+        let code = showing.code();
+        let typing = Terminal::start(&b, &["pair", &code, "--yes"]);
+        showing.see("Pair with b (");
+        showing.press("n\n");
+        typing.see("refused");
+        assert_eq!((showing.end(), typing.end()), (9, 9));
+        assert_eq!((a.paired(), b.paired()), (vec![], vec![]));
+    });
+}
+
+#[test]
 fn who_is_dialled_by_a_device_that_shows_a_code_is_asked_for_it() {
     in_lab(Net::V4, |lab| {
         let (a, b) = (Device::new(lab, "a"), Device::new(lab, "b"));
         let folder = b.path("in");
         let mut receiving = Terminal::start(&b, &["recv", "--dir", folder.to_str().unwrap()]);
         receiving.see("listening");
-        let showing = Terminal::start(&a, &["pair", "b"]);
+        let showing = Terminal::start(&a, &["pair", "b", "--yes"]);
         let code = showing.code();
         receiving.see("Type the code");
         receiving.press("000-0001\n");
         receiving.see("typing error");
         receiving.press(&format!("{code}\n"));
+        receiving.see("Pair with a (");
+        receiving.press("yes\n");
         receiving.see("paired     ");
         assert_eq!(showing.end(), 0);
         receiving.press("\u{3}");
