@@ -3,7 +3,7 @@
 use crate::exit::{Failure, Kind};
 use crate::lock::Lock;
 use directories::ProjectDirs;
-use handfast_core::store::{PairRecord, PairState};
+use handfast_core::store::{PairRecord, PairState, StoreChange, Stored};
 use handfast_tokio::{RedbStore, Store as _, StoreError};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -37,17 +37,25 @@ impl Home {
 
     /// The pairings that stand, by name.
     pub(crate) fn paired(&self) -> Result<Vec<PairRecord>, Failure> {
-        let mut records = self.store.load().map_err(|error| store_failure(&error))?;
+        let mut records = self.load()?.records;
         records.retain(|record| record.state == PairState::Paired);
         records.sort_by(|a, b| (&a.metadata.name, a.pair_id).cmp(&(&b.metadata.name, b.pair_id)));
         Ok(records)
     }
 
-    /// Deletes every record of the same key, whatever its state.
+    /// Deletes every record of the same key, whatever its state, and the trust in that key.
     pub(crate) fn forget(&self, record: &PairRecord) -> Result<(), Failure> {
-        let records = self.store.load().map_err(|error| store_failure(&error))?;
-        let ids: Vec<_> = records.iter().filter(|r| r.peer == record.peer).map(|r| r.pair_id).collect();
-        self.store.write(&[], &ids).map_err(|error| store_failure(&error))
+        let stored = self.load()?;
+        let key = record.peer.fingerprint();
+        let delete = stored.records.iter().filter(|r| r.peer == record.peer).map(|r| r.pair_id).collect();
+        let trusted = stored.marks.iter().filter(|mark| mark.fingerprint == key && mark.is_trusted());
+        let unmark = trusted.map(|mark| mark.fingerprint).collect();
+        let change = StoreChange { delete, unmark, ..StoreChange::default() };
+        self.store.write(&change).map_err(|error| store_failure(&error))
+    }
+
+    fn load(&self) -> Result<Stored, Failure> {
+        self.store.load().map_err(|error| store_failure(&error))
     }
 }
 
