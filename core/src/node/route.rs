@@ -116,12 +116,12 @@ impl Node {
                 }
             }
             quic::Event::Lost { conn, cause } => {
+                self.admission.forget(conn);
                 // Whatever the cause says, no pairing record changes by it: anybody can forge one.
                 if self.sessions.remove(&conn) {
                     self.pairing.handle_lost(now, conn);
                 } else {
                     self.pairing.handle_data_lost(conn);
-                    self.admission.forget(conn);
                 }
                 self.peers.handle_lost(now, conn, cause);
             }

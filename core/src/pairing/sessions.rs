@@ -11,7 +11,7 @@ use crate::id::{ConnId, PairId, PublicKey};
 use crate::metadata::Metadata;
 use crate::store::Role;
 use crate::wire::frame::Frame;
-use crate::wire::pairing::{Pairing as Message, RejectReason, UserOk};
+use crate::wire::pairing::{PairHello, Pairing as Message, RejectReason, UserOk};
 use std::time::Instant;
 
 impl Pairing {
@@ -108,22 +108,8 @@ impl Pairing {
         // A state that was consumed ends as one that holds nothing.
         let over = |end| Box::new((State::Last, end));
         let next = match (state, message) {
-            (Host::Hello(state), Message::PairHello(hello)) if host::wants_trust(&hello) => {
-                let trust = self.admit_trusted(session).map_err(over)?;
-                let answer = state.on_trust(frame, &hello, &mut self.rng);
-                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
-                session.pairing = Some(trust);
-                self.tell(Told::PairingProgress(trust, PairingStep::Connected));
-                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
-                Host::Trust(next)
-            }
             (Host::Hello(state), Message::PairHello(hello)) => {
-                let (window, left) = self.admit(session).map_err(over)?;
-                let answer = state.on_hello(frame, &hello, left, &mut self.rng);
-                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
-                session.pairing = Some(window);
-                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
-                Host::Pake(next)
+                self.choose(conn, session, state, &hello, frame).map_err(over)?
             }
             (Host::Pake(state), Message::PakeA(point)) => {
                 let ours = self.window.as_mut().filter(|window| Some(window.id) == session.pairing);
@@ -176,6 +162,31 @@ impl Pairing {
             (state, _) => return Err(Box::new((State::Host(state), End::PROTOCOL))),
         };
         Ok(State::Host(next))
+    }
+
+    /// As host: what the joiner offers, and this side may serve. Trust is never chosen beside a code.
+    fn choose(
+        &mut self,
+        conn: ConnId,
+        session: &mut Session,
+        state: host::AwaitHello,
+        hello: &PairHello,
+        frame: &Frame,
+    ) -> Result<Host, End> {
+        let unfit = |reason| reject(reason, PairingFailure::Method);
+        let (pairing, next, ack) = if host::wants_trust(hello) {
+            let trust = self.admit_trusted(session)?;
+            let (next, ack) = state.on_trust(frame, hello, &mut self.rng).map_err(unfit)?;
+            self.tell(Told::PairingProgress(trust, PairingStep::Connected));
+            (trust, Host::Trust(next), ack)
+        } else {
+            let (window, left) = self.admit(session)?;
+            let (next, ack) = state.on_hello(frame, hello, left, &mut self.rng).map_err(unfit)?;
+            (window, Host::Pake(next), ack)
+        };
+        session.pairing = Some(pairing);
+        self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
+        Ok(next)
     }
 
     fn on_joiner(

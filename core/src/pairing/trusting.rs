@@ -140,6 +140,9 @@ impl Pairing {
 
     /// The LAN shows a key, or so it says: is it one that is to be met?
     pub(crate) fn handle_sighted(&mut self, now: Instant, key: &Fingerprint) {
+        if self.trusts.get(key).is_none() {
+            return;
+        }
         let first = self.first_to_dial(key);
         if let Some(trust) = self.trusts.get_mut(key) {
             trust.hasten(now, first, &mut self.rng);
