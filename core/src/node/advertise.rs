@@ -99,7 +99,7 @@ impl Node {
     fn sighted(&mut self, now: Instant, instance: &Instance) {
         let Some(id) = self.peer_named(&instance.kind, &instance.name) else { return };
         let sighting = Sighting { addresses: instance.addresses.clone(), hints: hints(&instance.txt) };
-        self.peers.handle_sighted(now, id, instance.interface, sighting);
+        self.peers.handle_sighted(now, id, (instance.interface, instance.source), sighting);
     }
 
     /// Which peer it is. An instance whose name is no peer id is of some other use of the same service name.
