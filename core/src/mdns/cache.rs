@@ -4,10 +4,10 @@
 //! what the caller protects. Never asks: it says what ought to be asked again.
 
 use self::entry::{Entry, Stage};
-use self::shares::Shares;
 use super::name::Name;
 use super::records::{Data, Record, Ttl, Type};
 use crate::rng::Rng;
+use crate::shares::Shares;
 use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 mod doubt;
 mod entry;
 mod room;
-mod shares;
 
 /// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
 const GRACE: Duration = Duration::from_secs(1);
@@ -71,7 +70,7 @@ pub(super) struct Cache {
     ends: BTreeSet<(Instant, usize)>,
     /// Which instances name a host in their SRV record.
     hosts: BTreeMap<Name, Vec<Name>>,
-    shares: Shares,
+    shares: Shares<usize>,
     max: usize,
     /// What the last record that came in made go, and is not yet told.
     evicted: Option<(Name, Data)>,
@@ -127,8 +126,16 @@ impl Cache {
 
     /// What was said last of one name and type: of what only one may have, the older is superseded.
     pub(super) fn newest(&self, name: &Name, kind: Type) -> Option<&Data> {
-        let id = self.set(name, kind).max_by_key(|id| self.entries[*id].received)?;
-        Some(&self.entries[id].data)
+        self.newest_id(name, kind).map(|id| &self.entries[id].data)
+    }
+
+    /// Who first said [that](Self::newest).
+    pub(super) fn source(&self, name: &Name, kind: Type) -> Option<IpAddr> {
+        self.newest_id(name, kind).map(|id| self.entries[id].stake.source())
+    }
+
+    fn newest_id(&self, name: &Name, kind: Type) -> Option<usize> {
+        self.set(name, kind).max_by_key(|id| self.entries[*id].received)
     }
 
     /// What a question says that we know: what holds for at least half of its time, with what is left.

@@ -29,6 +29,8 @@ pub(super) enum Sight {
 /// Where one link sees an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
+    /// Who first said so.
+    pub(super) source: IpAddr,
     pub(super) host: Name,
     pub(super) port: u16,
     pub(super) addresses: Vec<IpAddr>,
@@ -192,6 +194,7 @@ impl Sighting {
         let addresses: BTreeSet<SocketAddr> = all.map(|ip| reachable(*ip, newest.port, interface)).collect();
         Some(Instance {
             interface,
+            source: newest.source,
             kind: key.kind.clone(),
             name: key.instance.clone(),
             host: newest.host.clone(),
@@ -222,7 +225,8 @@ mod tests {
         let kind = Kind::from(ServiceType::udp(&ServiceName::new("test").unwrap()));
         let name = Label::new("one").unwrap();
         let host = Name::from_labels([&b"host"[..], b"local"]).unwrap();
-        let view = View { host, port: 1, addresses: vec![[10, 0, 0, 1].into()], txt: None };
+        let ip = [10, 0, 0, 1].into();
+        let view = View { source: ip, host, port: 1, addresses: vec![ip], txt: None };
         presence.update(1, socket, (&kind, &name), Sight::Whole(view));
         assert!(matches!(presence.poll_event(), Some(Event::Found(_))));
         presence.report_again(&kind);

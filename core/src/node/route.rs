@@ -249,11 +249,14 @@ impl Node {
 
     /// Dials a key that is trusted without a code, if anybody knows where it may be.
     fn meet(&mut self, now: Instant, pairing: PairingId, key: Fingerprint, mut addresses: Vec<SocketAddr>) {
-        addresses.extend(self.peers.addresses_of_print(&key));
+        for address in self.peers.addresses_of_print(&key) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         if addresses.is_empty() || self.shutting_down {
             return self.pairing.handle_nowhere(now, pairing);
         }
-        addresses.dedup();
         self.peers.dial_pairing(now, pairing, Expect::Print(key), addresses);
     }
 

@@ -251,7 +251,8 @@ impl LinkState {
             Data::Txt(txt) => Some(txt.clone()),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
         });
-        Place::At(View { host: srv.target.clone(), port: srv.port, addresses, txt })
+        let Some(source) = self.cache.source(instance, Type::SRV) else { return Place::Nowhere };
+        Place::At(View { source, host: srv.target.clone(), port: srv.port, addresses, txt })
     }
 }
 
