@@ -11,7 +11,7 @@ use crate::id::{ConnId, PairId, PublicKey};
 use crate::metadata::Metadata;
 use crate::store::Role;
 use crate::wire::frame::Frame;
-use crate::wire::pairing::{PairHello, Pairing as Message, RejectReason, UserOk};
+use crate::wire::pairing::{Abort, AbortReason, PairHello, Pairing as Message, RejectReason, UserOk};
 use std::time::Instant;
 
 impl Pairing {
@@ -67,7 +67,8 @@ impl Pairing {
                 };
             }
             (state, Message::Abort(abort)) if state.takes_abort() => {
-                return self.end(now, conn, session, End::Told(refused(abort)));
+                let why = self.refusal_of(&session, abort);
+                return self.end(now, conn, session, End::Told(why));
             }
             (state, Message::Reject(reject)) if state.takes_reject() => {
                 let why = match state {
@@ -93,6 +94,21 @@ impl Pairing {
                 session.state = state;
                 self.end(now, conn, session, end);
             }
+        }
+    }
+
+    /// What the peer's giving up means: a joiner that a host dialled to be trusted says nothing else at first.
+    fn refusal_of(&self, session: &Session, abort: &Abort) -> PairingFailure {
+        let is_first = matches!(session.state, State::Host(Host::Hello(_)));
+        let for_trust = session.pairing.is_some_and(|id| self.trusts.has(id));
+        match abort.reason {
+            AbortReason::Refused if is_first && for_trust => PairingFailure::NotTrusted,
+            AbortReason::Refused
+            | AbortReason::Cancelled
+            | AbortReason::Timeout
+            | AbortReason::Hook
+            | AbortReason::Store
+            | AbortReason::Busy => refused(abort),
         }
     }
 

@@ -116,3 +116,19 @@ fn a_flood_of_one_source_hides_nobody_who_comes_meanwhile() {
     }
     assert!(book.describe(&id(1)).is_some());
 }
+
+#[test]
+fn a_key_of_which_the_hash_alone_is_known_is_found_by_what_its_owner_says_of_it() {
+    let (mut book, now) = (Book::new(8), base());
+    let print = Identity::from_entropy([1; 32]).fingerprint();
+    let says = |address: &str, print: Option<Fingerprint>| Sighting {
+        hints: Hints { fingerprint: print, ..Hints::default() },
+        ..sighting(address)
+    };
+    book.sight(now, id(1), on(2), says("192.0.2.1:1", Some(print)));
+    book.sight(now, id(2), on(2), says("192.0.2.2:1", Some(Fingerprint::from_bytes([7; 32]))));
+    book.sight(now, id(3), on(2), says("192.0.2.3:1", None));
+    book.sight(now, PeerId::Sha256(*print.as_bytes()), on(2), says("192.0.2.4:1", None));
+    let found: Vec<String> = book.addresses_of_print(&print).iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["192.0.2.1:1", "192.0.2.4:1"]);
+}
