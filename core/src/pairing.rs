@@ -135,6 +135,13 @@ pub(crate) enum Event {
         /// Where the user said that it is.
         addresses: Vec<SocketAddr>,
     },
+    /// As [`Event::Settle`], for a key that is trusted, also where the user said that it is.
+    Seek {
+        /// Whom to dial.
+        peer: PublicKey,
+        /// Where the user said that it is.
+        addresses: Vec<SocketAddr>,
+    },
     /// Other keys than before are banned.
     BansChanged,
     /// The peer is banned, and the store would not end its pairing: its connections go at once.

@@ -226,6 +226,12 @@ impl Node {
                 self.peers.reach(now, peer);
             }
             pairing::Event::Meet { pairing, key, addresses } => self.meet(now, pairing, key, addresses),
+            pairing::Event::Seek { peer, addresses } => {
+                for address in addresses {
+                    self.peers.add_address(now, peer.peer_id(self.config.peer_id), address);
+                }
+                self.peers.reach(now, peer);
+            }
             pairing::Event::BansChanged => self.bans_changed(now),
             pairing::Event::CutOff(peer) => {
                 for conn in self.peers.links_to(&peer) {

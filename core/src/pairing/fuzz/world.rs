@@ -566,7 +566,7 @@ impl World {
                 self.sides[n].hear(&told);
             }
             Event::Meet { pairing, .. } => self.dial(n, pairing),
-            Event::PairedNow(_) | Event::Unpaired(_) | Event::Settle(_) => {}
+            Event::PairedNow(_) | Event::Unpaired(_) | Event::Settle(_) | Event::Seek { .. } => {}
             Event::BansChanged | Event::CutOff(_) => self.cut_off(),
             Event::Ask(ask) => self.ask(n, ask),
         }

@@ -352,3 +352,26 @@ fn as_many_keys_as_may_be_are_trusted_and_no_more() {
     world.run();
     assert!(world.nodes[HOST].engine.trust(world.now, print(64), Vec::new()).is_ok());
 }
+
+#[test]
+fn a_record_that_a_lost_session_left_is_sought_to_be_decided_before_another_is_begun() {
+    let mut world = World::new();
+    let ids = both_trust(&mut world);
+    let (host, joiner) = parts(&world);
+    let wire = world.dial(host, joiner, ids[host]);
+    // The host has committed; nobody hears of it.
+    world.silence_after(wire, 10);
+    world.run();
+    world.cut(wire);
+    assert_eq!((world.nodes[host].tentative(), world.nodes[joiner].tentative()), (1, 1));
+    world.nodes[host].meets.clear();
+    world.nodes[joiner].meets.clear();
+    world.pass(std::time::Duration::from_secs(1000));
+    for node in &world.nodes {
+        assert!(node.meets.is_empty() && (3..30).contains(&node.seeks), "with pauses: {}", node.seeks);
+    }
+    world.connect(0, 1);
+    world.run();
+    world.assert_paired_alike();
+    assert!(world.nodes.iter().all(|node| node.marks.is_empty()));
+}
