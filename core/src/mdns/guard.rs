@@ -12,9 +12,13 @@ use std::ops::Range;
 
 mod names;
 mod proposed;
+mod said;
+mod sure;
 
 pub(super) use names::{Origin, Spelled, Unspelled};
 pub(super) use proposed::{Proposal, proposals};
+pub(super) use said::Said;
+pub(super) use sure::surely_unrelated;
 
 /// The largest message, in octets. RFC 6762 §17.
 pub(super) const MAX_MESSAGE: usize = 9000;

@@ -46,6 +46,9 @@ impl Mdns {
             let name = WireName::new(name);
             scope.concerns(&name) || (kind.is_about_host() && link.cache.is_host(&name))
         };
+        if guard::surely_unrelated(datagram, &head, cares) {
+            return Err(Dropped::Unrelated);
+        }
         let concern = guard::scan(datagram, &head, &mut self.safe, cares).map_err(Dropped::Refused)?;
         if concern == Concern::Unrelated {
             return Err(Dropped::Unrelated);
