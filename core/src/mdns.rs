@@ -42,6 +42,7 @@ mod parse;
 mod presence;
 mod probe;
 mod publish;
+mod recall;
 mod receive;
 mod records;
 mod respond;

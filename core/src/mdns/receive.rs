@@ -9,7 +9,7 @@ use super::parse::{self, Message};
 use super::records::{self, Type};
 use super::respond::Asker;
 use super::scope::Turn;
-use super::{Dropped, Mdns};
+use super::{Dropped, Mdns, recall};
 use crate::id::SocketId;
 use crate::io::{Family, Received};
 use std::time::Instant;
@@ -56,7 +56,9 @@ impl Mdns {
         if is_own && link.echoes.take(now, datagram) {
             return Err(Dropped::Echo);
         }
-        let message = parse::parse(&head, &self.safe).ok_or(Dropped::Unparsed)?;
+        let message = recall::recall(&head, &mut self.safe, &link.cache)
+            .or_else(|| parse::parse(&head, &self.safe))
+            .ok_or(Dropped::Unparsed)?;
         let mut turn = Turn { now, scope, rng: &mut self.rng, stats: &mut self.stats };
         match message {
             Message::Query(query) => {
