@@ -183,17 +183,39 @@ fn strange_name(director: &mut Director) -> Option<String> {
     None
 }
 
+/// Who makes two that have one name speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// Somebody else who looks for their kind: each time that he asks both answer, and hear each other.
+    Search,
+    /// They spoke to all, of their own accord.
+    None,
+}
+
 /// Two who hear each other and have one name for one kind.
-pub(super) fn namesakes(director: &mut Director) -> Option<String> {
+pub(super) fn namesakes(director: &mut Director, prompt: Prompt) -> Option<String> {
     let wares = on_offer(director).ok()?;
     for (at, one) in wares.iter().enumerate() {
         for other in &wares[at + 1..] {
             let clash = one.kind == other.kind && one.is_called(&other.name);
             let (a, b) = (guest(director, one.guest), guest(director, other.guest));
-            if clash && (a.0 == b.0 || director.places.sees(a, b)) {
+            let noticed = prompt == Prompt::None || is_asked_for(director, [a.0, b.0], &one.kind);
+            if clash && noticed && (a.0 == b.0 || director.places.sees(a, b)) {
                 return Some(format!("host-{} and host-{} both are {:?}", a.0, b.0, one.name));
             }
         }
     }
     None
+}
+
+/// Whether somebody else looks for a kind and hears both of two guests.
+fn is_asked_for(director: &Director, two: [usize; 2], kind: &ServiceType) -> bool {
+    let mut others = present(director).into_iter().filter(|number| !two.contains(number));
+    others.any(|number| {
+        let Some(host) = director.hosts[number] else { return false };
+        let seeker = guest(director, number);
+        let hears = |other: usize| director.places.sees(seeker, guest(director, other));
+        let mut searches = director.world[host].app.shop.searches.values();
+        searches.any(|search| search.kind == *kind) && two.into_iter().all(hears)
+    })
 }

@@ -58,7 +58,7 @@ pub(super) struct Offer {
 impl Offer {
     /// As a node takes it.
     pub(super) fn service(&self) -> Service {
-        let txt = TxtRecord::new().with(VERSION, &self.facts.version()).expect("a short value");
+        let txt = TxtRecord::new().with(VERSION, self.facts.version()).expect("a short value");
         let service = Service::new(kind(self.kind), &self.name, self.facts.port).expect("a sound offer");
         let subtypes = SUBTYPES.iter().zip(self.facts.subtypes).filter(|(_, has)| *has);
         let whole = subtypes.fold(service, |service, (subtype, _)| {

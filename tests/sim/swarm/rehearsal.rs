@@ -2,7 +2,7 @@
 //! name at one moment. Each has to be seen at once by all who look.
 
 use super::director::Director;
-use super::market;
+use super::market::{self, Prompt};
 use super::offer::{Deed, Facts, KINDS, Offer};
 use super::plan::{Joint, Step};
 use std::time::Duration;
@@ -111,7 +111,8 @@ fn neighbours(director: &Director) -> Option<(usize, usize)> {
 /// Waits until all is well.
 fn settle(director: &mut Director, limit: Duration, what: &str) {
     let end = director.world.elapsed() + limit;
-    while let Some(sentence) = market::namesakes(director).or_else(|| market::discord(director)) {
+    while let Some(sentence) = market::namesakes(director, Prompt::None).or_else(|| market::discord(director))
+    {
         assert!(director.world.elapsed() < end, "{what}: {sentence}");
         director.pass_until(director.world.elapsed() + LOOK_EVERY);
     }

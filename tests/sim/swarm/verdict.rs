@@ -1,7 +1,7 @@
 //! What must hold in every world, each an assertion with a sentence.
 
 use super::director::Director;
-use super::market;
+use super::market::{self, Prompt};
 use crate::fabric::Host;
 use handfast_core::store::{PairRecord, PairState};
 use handfast_core::{PairId, Table};
@@ -43,8 +43,10 @@ pub(super) fn await_rest(director: &mut Director) {
         assert!(!late(director), "all who should see each other do: {sentence}");
         director.pass_until(director.world.elapsed() + Duration::from_secs(60));
     }
-    while let Some(sentence) = market::discord(director) {
-        assert!(!late(director), "every search shows what is there: {sentence}");
+    while let Some(sentence) =
+        market::namesakes(director, Prompt::Search).or_else(|| market::discord(director))
+    {
+        assert!(!late(director), "all names differ, and every search shows what is there: {sentence}");
         director.pass_until(director.world.elapsed() + Duration::from_secs(60));
     }
 }

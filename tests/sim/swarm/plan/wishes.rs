@@ -147,7 +147,8 @@ impl Wishes {
             wish(end, Deed::Rest(number));
             if self.dice.one_in(2) {
                 let again = end + self.dice.duration(Duration::ZERO, Duration::from_secs(3));
-                wish(again, Deed::Seek(number, *self.dice.pick(&SOUGHT)));
+                let other = *self.dice.pick(&SOUGHT);
+                wish(again, Deed::Seek(number, other));
             }
         }
     }
