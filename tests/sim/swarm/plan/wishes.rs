@@ -27,7 +27,7 @@ pub(super) enum Names {
     Own,
 }
 
-/// What users wish in a world, and when. One world in three has none of it.
+/// What users wish in a world, and when. Every other world has none of it: they are played sooner.
 pub(super) fn draw(
     seed: u64,
     (hosts, length): (usize, Duration),
@@ -35,7 +35,7 @@ pub(super) fn draw(
     names: Names,
 ) -> Vec<(Duration, Step)> {
     let mut dice = Dice::of_wishes(seed);
-    if dice.one_in(3) {
+    if matches!(dice.below(6), 0 | 1 | 3) {
         return Vec::new();
     }
     let left = if small { OFFERS_WHEN_SMALL } else { usize::MAX };
