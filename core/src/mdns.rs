@@ -232,8 +232,8 @@ impl Mdns {
             return None;
         }
         let now = self.clamp(now);
-        let (stats, rng) = (&mut self.stats, &mut self.rng);
-        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, stats, rng, buf));
+        let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng, stats: &mut self.stats };
+        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(&mut turn, buf));
         if transmit.is_none() {
             self.settle_names();
             self.next = Next::Known(self.earliest());
