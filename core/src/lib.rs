@@ -90,6 +90,7 @@ mod rng;
 #[cfg(any(fuzzing, test))]
 mod script;
 mod service;
+mod shares;
 pub mod store;
 mod table;
 #[cfg(test)]

@@ -42,6 +42,7 @@ mod parse;
 mod presence;
 mod probe;
 mod publish;
+mod recall;
 mod receive;
 mod records;
 mod respond;
@@ -185,7 +186,7 @@ impl Mdns {
             return Err(TooManyBrowses);
         }
         let name = kind.name().clone();
-        self.scope.browsing.insert(name.clone(), kind);
+        self.scope.browse(kind);
         self.each_link(now, |link, turn| {
             link.queries.want(turn.now, &name, Type::PTR, Purpose::Wanted, turn.rng);
         });
@@ -194,7 +195,7 @@ impl Mdns {
 
     /// Stops; what was found is forgotten without an event.
     pub(crate) fn stop_browse(&mut self, now: Instant, kind: &Kind) {
-        if self.scope.browsing.remove(kind.name()).is_some() {
+        if self.scope.stop_browse(kind) {
             self.each_link(now, |link, turn| link.stop_browse(turn.scope, kind));
             self.presence.forget(kind);
         }
@@ -208,14 +209,14 @@ impl Mdns {
     /// Asks for one instance by its name, and keeps what is known of it fresh, until told otherwise.
     pub(crate) fn resolve(&mut self, now: Instant, kind: &ServiceType, instance: &Label) {
         let name = kind.instance(instance);
-        self.scope.resolving.insert(name.clone(), (kind.clone(), instance.clone()));
+        self.scope.resolve(kind, instance);
         self.each_link(now, |link, turn| link.pursue(turn, &name));
     }
 
     /// Lets what is known of an instance expire again.
     pub(crate) fn stop_resolve(&mut self, now: Instant, kind: &ServiceType, instance: &Label) {
         let name = kind.instance(instance);
-        self.scope.resolving.remove(&name);
+        self.scope.stop_resolve(&name);
         self.each_link(now, |link, _| link.stop_resolve(&name));
         self.settle();
         if !self.scope.browses(kind.name()) {
@@ -231,8 +232,8 @@ impl Mdns {
             return None;
         }
         let now = self.clamp(now);
-        let (stats, rng) = (&mut self.stats, &mut self.rng);
-        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(now, stats, rng, buf));
+        let mut turn = Turn { now, scope: &self.scope, rng: &mut self.rng, stats: &mut self.stats };
+        let transmit = self.links.values_mut().find_map(|link| link.poll_transmit(&mut turn, buf));
         if transmit.is_none() {
             self.settle_names();
             self.next = Next::Known(self.earliest());

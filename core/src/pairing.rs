@@ -49,7 +49,7 @@ use crate::ask::Ask;
 use crate::code::Code;
 use crate::config::Consent;
 use crate::error::{HostError, JoinError};
-use crate::event::{Event as Told, PairedPeer, PairingFailure, PairingId};
+use crate::event::{Event as Told, PairingFailure, PairingId};
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey};
 use crate::io::{Deadline, Reason};
 use crate::metadata::Metadata;
@@ -57,7 +57,6 @@ use crate::rng::Rng;
 use crate::store::{PairRecord, StoreChange};
 use crate::wire::close::CloseCode;
 use crate::wire::control::Entry as Listing;
-use crate::wire::pairing::AbortReason;
 use answers::Then;
 use bytes::Bytes;
 use entries::{Entries, Entry};
@@ -65,7 +64,7 @@ use hooks::Hooks;
 use ledger::{Change, Ledger};
 use marks::{Trusts, Wish};
 use prompts::Prompts;
-use session::{End, PERSON, Session};
+use session::{PERSON, Session};
 use settle::{Link, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -133,6 +132,13 @@ pub(crate) enum Event {
         pairing: PairingId,
         /// Whom to expect.
         key: Fingerprint,
+        /// Where the user said that it is.
+        addresses: Vec<SocketAddr>,
+    },
+    /// As [`Event::Settle`], for a key that is trusted, also where the user said that it is.
+    Seek {
+        /// Whom to dial.
+        peer: PublicKey,
         /// Where the user said that it is.
         addresses: Vec<SocketAddr>,
     },
@@ -367,62 +373,6 @@ impl Pairing {
 
     fn close(&mut self, conn: ConnId, code: CloseCode) {
         self.events.push_back(Event::Close { conn, code });
-    }
-
-    /// The last word on a window or an entry. A key that is trusted is met again.
-    fn end_pairing(&mut self, id: PairingId, result: Result<PairedPeer, PairingFailure>) {
-        if let Err(why) = result
-            && self.trusts.fail(id)
-        {
-            // Another session, or another device, stays: nothing that the user could mend.
-            if why != PairingFailure::Busy {
-                self.tell(Told::TrustTried(id, why));
-            }
-            return;
-        }
-        if let Some(key) = self.trusts.key_of(id) {
-            self.trusts.remove(&key);
-        }
-        self.entries.remove(&id);
-        self.tell(Told::PairingEnded(id, result));
-    }
-
-    /// The code dies, and with it every session that has not proven it.
-    fn close_window(&mut self, now: Instant, why: PairingFailure) {
-        let Some(window) = self.window.take() else { return };
-        let serving = self.sessions.iter_mut().filter(|(_, session)| session.pairing == Some(window.id));
-        let detach = |(conn, session): (&ConnId, &mut Session)| {
-            session.pairing = None;
-            *conn
-        };
-        for conn in serving.map(detach).collect::<Vec<_>>() {
-            self.give_up(now, conn, why);
-        }
-        self.end_pairing(window.id, Err(why));
-    }
-
-    /// Ends a session by this side's will, unless it is bound.
-    fn give_up(&mut self, now: Instant, conn: ConnId, why: PairingFailure) {
-        let timeout = why == PairingFailure::Timeout;
-        let reason = if timeout { AbortReason::Timeout } else { AbortReason::Cancelled };
-        if self.sessions.get(&conn).is_some_and(|session| !session.state.is_bound()) {
-            self.end_by(now, conn, |_| End::Abort(reason, why));
-        }
-    }
-
-    /// Ends a session by this side's will, bound or not.
-    fn drop_session(&mut self, now: Instant, conn: ConnId, why: PairingFailure) {
-        self.give_up(now, conn, why);
-        if self.sessions.get(&conn).is_some_and(|session| session.state.is_bound()) {
-            self.end_by(now, conn, |_| End::Close(CloseCode::Ok, why));
-        }
-    }
-
-    fn end_by(&mut self, now: Instant, conn: ConnId, why: impl FnOnce(&Session) -> End) {
-        if let Some(session) = self.sessions.remove(&conn) {
-            let end = why(&session);
-            self.end(now, conn, session, end);
-        }
     }
 
     fn change(&mut self, put: Vec<PairRecord>, delete: Vec<PairId>, then: Then) {

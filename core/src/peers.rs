@@ -25,7 +25,7 @@ use book::{Book, Change};
 use link::Link;
 use race::Race;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// How long [`Peers::connect`] may take in all: the dial, TLS and both `Hello`s.
@@ -119,12 +119,12 @@ impl Peers {
         self.metadata = metadata;
     }
 
-    /// A peer is announced on an interface.
-    pub(crate) fn handle_sighted(&mut self, now: Instant, id: PeerId, interface: u32, sighting: Sighting) {
+    /// A peer is announced on an interface, first by whom is there as well.
+    pub(crate) fn handle_sighted(&mut self, now: Instant, id: PeerId, by: (u32, IpAddr), sighting: Sighting) {
         if self.own.is_named(&id) {
             return;
         }
-        let (change, evicted) = self.book.sight(now, id, interface, sighting, &self.paired);
+        let (change, evicted) = self.book.sight(now, id, by, sighting);
         self.tell_evicted(evicted);
         self.tell_change(id, change);
     }
@@ -138,13 +138,13 @@ impl Peers {
 
     /// The application knows an address.
     pub(crate) fn add_address(&mut self, now: Instant, id: PeerId, address: SocketAddr) {
-        let evicted = self.book.add_manual(now, id, address, &self.paired);
+        let evicted = self.book.add_manual(now, id, address);
         self.tell_evicted(evicted);
     }
 
     /// The peers that are present.
     pub(crate) fn discovered(&self) -> Vec<DiscoveredPeer> {
-        self.book.present().filter_map(|id| self.book.describe(id, &self.paired)).collect()
+        self.book.present().filter_map(|id| self.book.describe(id)).collect()
     }
 
     /// Where a name may be reached.
@@ -160,6 +160,7 @@ impl Peers {
     /// The keys that are paired, whenever they change.
     pub(crate) fn set_paired(&mut self, paired: BTreeSet<PublicKey>) {
         self.lost.retain(|key, _| paired.contains(key));
+        self.book.set_paired(&paired);
         self.paired = paired;
     }
 
@@ -210,7 +211,7 @@ impl Peers {
             Change::Discovered => Tell::PeerDiscovered,
             Change::Updated => Tell::PeerUpdated,
         };
-        if let Some(peer) = self.book.describe(&id, &self.paired) {
+        if let Some(peer) = self.book.describe(&id) {
             self.tell(make(peer));
         }
     }

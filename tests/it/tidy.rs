@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 5] = [
         "rng",
         "script",
         "service",
+        "shares",
         "store",
         "table",
         "testing",

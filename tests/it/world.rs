@@ -5,6 +5,7 @@ pub(crate) mod eventful;
 mod every_kind;
 mod hooks;
 mod hosts;
+mod names;
 mod stores;
 mod strangers;
 

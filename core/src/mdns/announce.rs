@@ -35,6 +35,9 @@ pub(super) const MAX_OWN_RECORDS: usize = MAX_SERVICES * (SETS_A_SERVICE + 2 * M
 /// Withdrawn records that wait to be said. Further ones are left to expire.
 const MAX_GOODBYES: usize = MAX_OWN_RECORDS;
 
+/// Withdrawn records that are remembered for their second. Further ones may be said again too soon.
+const MAX_PARTED: usize = MAX_OWN_RECORDS;
+
 /// Where a set stands.
 ///
 /// ```text
@@ -189,6 +192,8 @@ pub(super) struct Owned {
     tentative: Vec<OwnSet>,
     /// Withdrawn, not yet said. RFC 6762 §10.1.
     goodbyes: Vec<Record>,
+    /// Withdrawn, and when it was last multicast: published again within [`MULTICAST_GAP`] of that, it waits.
+    parted: Vec<(Name, Data, Instant)>,
 }
 
 impl Owned {
@@ -262,7 +267,8 @@ impl Owned {
                     && (wanted.share == Share::Unique || set.data == wanted.data)
             };
             let Some(at) = old.iter().position(same) else {
-                place.push(wanted);
+                let last = said_lately(&self.parted, now, &wanted);
+                place.push(OwnSet { last, ..wanted });
                 continue;
             };
             let mut set = old.remove(at);
@@ -271,9 +277,15 @@ impl Owned {
             }
             place.push(set);
         }
-        for set in old.into_iter().filter(|set| set.last.is_some() && !is_common(set)) {
-            self.goodbyes.extend(set.records().map(|record| Record { ttl: Ttl::GOODBYE, ..record }));
+        self.parted.retain(|(.., last)| now < *last + MULTICAST_GAP);
+        for set in old {
+            let Some(last) = set.last else { continue };
+            self.parted.extend(set.data.iter().map(|data| (set.name.clone(), data.clone(), last)));
+            if !is_common(&set) {
+                self.goodbyes.extend(set.records().map(|record| Record { ttl: Ttl::GOODBYE, ..record }));
+            }
         }
+        self.parted.truncate(MAX_PARTED);
         // Published again before the goodbye went out: the announcement says it all.
         let sets = &self.sets;
         self.goodbyes
@@ -289,7 +301,7 @@ impl Owned {
     }
 
     /// How full its tables are.
-    pub(super) fn tables(&self) -> [Table; 4] {
+    pub(super) fn tables(&self) -> [Table; 5] {
         let all = || self.sets.iter().chain(&self.tentative);
         let records = all().map(|set| set.data.len());
         let updates = all().map(|set| set.updates.len());
@@ -297,6 +309,7 @@ impl Owned {
             Table::new("mdns: own sets of records", all().count(), SETS_A_SERVICE * MAX_SERVICES),
             Table::fullest("mdns: own records of a set", records, MAX_ADDRESSES),
             Table::new("mdns: goodbyes to say", self.goodbyes.len(), MAX_GOODBYES),
+            Table::new("mdns: records withdrawn lately", self.parted.len(), MAX_PARTED),
             Table::fullest("mdns: late changes of a set", updates, UPDATES_PER_MINUTE),
         ]
     }
@@ -360,6 +373,14 @@ impl Owned {
         }
         all.split_off(answers.len())
     }
+}
+
+/// When any of what a set says was last multicast, and withdrawn since then.
+fn said_lately(parted: &[(Name, Data, Instant)], now: Instant, set: &OwnSet) -> Option<Instant> {
+    let said = |(name, data, last): &&(Name, Data, Instant)| {
+        now < *last + MULTICAST_GAP && *name == set.name && set.data.contains(data)
+    };
+    parted.iter().filter(said).map(|(.., last)| *last).max()
 }
 
 /// Every node has this record: a goodbye would speak for all of them.

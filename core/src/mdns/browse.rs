@@ -3,6 +3,11 @@
 //! Holds a series for each question that somebody here waits for. Never knows the answers: the link says
 //! when a question is answered.
 
+mod series;
+
+pub(super) use self::series::Purpose;
+
+use self::series::{GAP_MIN, Next, Patience, Series};
 use super::direct::{Direct, DirectReplies};
 use super::name::Name;
 use super::records::{Question, Type, Want};
@@ -15,12 +20,6 @@ use std::time::{Duration, Instant};
 /// The first question of a series waits for so long, lest all ask at once. RFC 6762 §5.2.
 const FIRST_DELAY_MIN: Duration = Duration::from_millis(20);
 const FIRST_DELAY_MAX: Duration = Duration::from_millis(120);
-/// The second question follows after this; each further gap is at least twice the last. RFC 6762 §5.2.
-const GAP_MIN: Duration = Duration::from_secs(1);
-const GAP_MAX: Duration = Duration::from_secs(60 * 60);
-/// Each gap is longer by a chance part of itself, at most this one: of all those who heard the same question
-/// and wait equally long from there, one comes first, and asks for all.
-const GAP_SPREAD: u32 = 4;
 /// Questions go out at most once in this time on the average, lest a stranger who names peers without end make
 /// us multicast as often as he does: what comes due meanwhile goes out together.
 const TURN_EVERY: Duration = Duration::from_millis(100);
@@ -36,8 +35,6 @@ const FOREIGN_AFTER: Duration = Duration::from_millis(500);
 /// So long after a link came up, or the machine woke, a question is one of the first there. RFC 6762 §5.4.
 const FIRST_BATCH: Duration = Duration::from_secs(2);
 
-/// So often is asked what nobody here waits for. Doubtful records want two questions at least. RFC 6762 §10.4.
-const TRIES: u8 = 3;
 /// Questions in series at a time for instances that nobody asked for by name. Further ones stay in part
 /// until they are announced again.
 pub(super) const MAX_FOLLOW_UPS: usize = 256;
@@ -52,96 +49,6 @@ const SHARE_OF_A_SOURCE: usize = 4;
 pub(super) enum Cached {
     Full,
     Loosely,
-}
-
-/// Why something is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// What is known is in doubt.
-    Doubt,
-    /// Somebody at this address announced in part what may be of use.
-    FollowUp(IpAddr),
-    /// Somebody here waits for the answer.
-    Wanted,
-}
-
-/// How long a series goes on without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// Until it is answered or nobody wants it.
-    Endless,
-    /// So many questions.
-    Tries(u8),
-}
-
-impl Purpose {
-    fn patience(self) -> Patience {
-        match self {
-            Self::Doubt | Self::FollowUp(_) => Patience::Tries(TRIES),
-            Self::Wanted => Patience::Endless,
-        }
-    }
-}
-
-/// ```text
-///   wanted              first asked                    asked: gap doubles
-///   ──────► First ─────────────────────► Repeat ─────────────────────────► Repeat …
-///             │                            │ answered                (Tries: dropped)
-///             └──────────► Answered ◄──────┘
-///                            ▲  │ 80 % of the answer's time: asked once
-///                            └──┘
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    First { at: Instant },
-    Repeat { at: Instant, gap: Duration },
-    Answered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Series {
-    next: Next,
-    purpose: Purpose,
-    patience: Patience,
-    asked: Option<Instant>,
-    /// A known answer wants refreshing at this time.
-    refresh: Option<Instant>,
-}
-
-impl Series {
-    fn due(&self) -> Option<Instant> {
-        let next = match self.next {
-            Next::First { at } | Next::Repeat { at, .. } => Some(at),
-            Next::Answered => None,
-        };
-        match (next, self.refresh) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
-
-    /// Begins anew, as long as RFC 6762 §5.2 wants after the last question.
-    fn begin(&mut self, at: Instant) {
-        let at = self.asked.map_or(at, |asked| at.max(asked + GAP_MIN));
-        self.next = Next::First { at };
-    }
-
-    /// Asked, by us or on our behalf.
-    fn on_asked(&mut self, now: Instant, rng: &mut Rng) {
-        self.asked = Some(now);
-        self.refresh = None;
-        if let Patience::Tries(left) = &mut self.patience {
-            *left = left.saturating_sub(1);
-        }
-        let gap = match self.next {
-            Next::First { .. } => GAP_MIN,
-            Next::Repeat { gap, at } if at <= now + GAP_MIN.max(gap / 2) => (gap * 2).min(GAP_MAX),
-            // Too early to be the repetition: a refresh, or the question of somebody who just came.
-            Next::Repeat { .. } | Next::Answered => return,
-        };
-        let gap = gap + rng.between(Duration::ZERO, gap / GAP_SPREAD);
-        self.next = Next::Repeat { at: now + gap, gap };
-    }
 }
 
 /// A series as it was before somebody else asked in our place.

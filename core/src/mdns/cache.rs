@@ -4,10 +4,11 @@
 //! what the caller protects. Never asks: it says what ought to be asked again.
 
 use self::entry::{Entry, Stage};
-use self::shares::Shares;
-use super::name::Name;
+use self::holding::Holding;
+use super::name::{Name, Named, WireName};
 use super::records::{Data, Record, Ttl, Type};
 use crate::rng::Rng;
+use crate::shares::Shares;
 use crate::table::Table;
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,10 @@ use std::time::{Duration, Instant};
 
 mod doubt;
 mod entry;
+mod holding;
 mod room;
-mod shares;
+
+pub(super) use holding::Held;
 
 /// A withdrawn or superseded record is kept for another second. RFC 6762 §10.1, §10.2.
 const GRACE: Duration = Duration::from_secs(1);
@@ -62,16 +65,12 @@ pub(super) enum Kept {
 #[derive(Debug)]
 pub(super) struct Cache {
     entries: Slab<Entry>,
-    sets: BTreeSet<(Name, Type, usize)>,
-    /// PTR records by name and target: there may be thousands of one name.
-    pointers: BTreeMap<Name, BTreeMap<Name, usize>>,
+    names: BTreeMap<Name, Holding>,
     /// When those that are needed are next asked for.
     refreshes: BTreeSet<(Instant, usize)>,
     /// When each entry ends: the order in which what is known makes way.
     ends: BTreeSet<(Instant, usize)>,
-    /// Which instances name a host in their SRV record.
-    hosts: BTreeMap<Name, Vec<Name>>,
-    shares: Shares,
+    shares: Shares<usize>,
     max: usize,
     /// What the last record that came in made go, and is not yet told.
     evicted: Option<(Name, Data)>,
@@ -82,11 +81,9 @@ impl Cache {
         let max = max.max(1);
         Self {
             entries: Slab::new(),
-            sets: BTreeSet::new(),
-            pointers: BTreeMap::new(),
+            names: BTreeMap::new(),
             refreshes: BTreeSet::new(),
             ends: BTreeSet::new(),
-            hosts: BTreeMap::new(),
             shares: Shares::new(max),
             max,
             evicted: None,
@@ -105,9 +102,11 @@ impl Cache {
 
     /// How full its tables are.
     pub(super) fn tables(&self) -> [Table; 4] {
-        let pointers = self.pointers.values().map(BTreeMap::len).sum();
-        let ways = [self.sets.len(), pointers, self.refreshes.len(), self.ends.len()];
-        let hosts = self.hosts.values().map(Vec::len).sum();
+        let sum = |len: fn(&Holding) -> usize| self.names.values().map(len).sum();
+        let (sets, pointers) =
+            (sum(|held| held.sets.len() + held.pointing.len()), sum(|held| held.pointers.len()));
+        let ways = [sets, pointers, self.refreshes.len(), self.ends.len()];
+        let hosts = sum(|held| held.instances.len());
         [
             Table::new("mdns: records cached", self.entries.len(), self.max),
             Table::fullest("mdns: ways to find a record", ways, self.max),
@@ -127,8 +126,16 @@ impl Cache {
 
     /// What was said last of one name and type: of what only one may have, the older is superseded.
     pub(super) fn newest(&self, name: &Name, kind: Type) -> Option<&Data> {
-        let id = self.set(name, kind).max_by_key(|id| self.entries[*id].received)?;
-        Some(&self.entries[id].data)
+        self.newest_id(name, kind).map(|id| &self.entries[id].data)
+    }
+
+    /// Who first said [that](Self::newest).
+    pub(super) fn source(&self, name: &Name, kind: Type) -> Option<IpAddr> {
+        self.newest_id(name, kind).map(|id| self.entries[id].stake.source())
+    }
+
+    fn newest_id(&self, name: &Name, kind: Type) -> Option<usize> {
+        self.set(name, kind).max_by_key(|id| self.entries[*id].received)
     }
 
     /// What a question says that we know: what holds for at least half of its time, with what is left.
@@ -149,23 +156,28 @@ impl Cache {
 
     /// Whether he who is at an address said of himself, or of another, that it is one of a name's pointers.
     pub(super) fn is_pointed_by(&self, name: &Name, from: IpAddr) -> bool {
-        let targets = self.pointers.get(name);
-        targets.is_some_and(|targets| targets.values().any(|id| self.entries[*id].said_by == from))
+        let held = self.names.get(name);
+        held.is_some_and(|held| held.pointers.values().any(|id| self.entries[*id].said_by == from))
     }
 
     /// The instances whose SRV record names `host`.
     pub(super) fn instances_at(&self, host: &Name) -> &[Name] {
-        self.hosts.get(host).map_or(&[], Vec::as_slice)
+        self.names.get(host).map_or(&[], |held| &held.instances)
     }
 
-    /// Whether any SRV record names a host at all.
-    pub(super) fn has_hosts(&self) -> bool {
-        !self.hosts.is_empty()
+    /// What is held of a name, if anything.
+    pub(super) fn held(&self, name: &WireName<'_>) -> Option<Held<'_>> {
+        self.names.get(name as &dyn Named).map(|holding| Held { cache: self, holding })
+    }
+
+    /// Whether any SRV record names that host.
+    pub(super) fn is_host(&self, name: &WireName<'_>) -> bool {
+        self.names.get(name as &dyn Named).is_some_and(|held| !held.instances.is_empty())
     }
 
     /// Whether `name` has a PTR record to `target`.
     pub(super) fn points(&self, name: &Name, target: &Name) -> bool {
-        self.pointers.get(name).is_some_and(|targets| targets.contains_key(target))
+        self.names.get(name).is_some_and(|held| held.pointers.contains_key(target))
     }
 
     /// Takes a record of `source`. When there is no room, something that `is_protected` denies makes way: see
@@ -197,13 +209,10 @@ impl Cache {
         }
         let (name, data) = (record.name.clone(), record.data.clone());
         if let Data::Srv(srv) = &data {
-            self.hosts.entry(srv.target.clone()).or_default().push(name.clone());
+            self.names.entry(srv.target.clone()).or_default().instances.push(name.clone());
         }
         let id = self.entries.vacant_key();
-        if let Data::Ptr(target) = &data {
-            self.pointers.entry(name.clone()).or_default().insert(target.clone(), id);
-        }
-        self.sets.insert((name.clone(), data.kind(), id));
+        self.names.entry(name.clone()).or_default().insert(&data, id);
         let stake = self.shares.add(now, source, id);
         self.entries.insert(Entry {
             name,
@@ -273,18 +282,17 @@ impl Cache {
     }
 
     fn set(&self, name: &Name, kind: Type) -> impl Iterator<Item = usize> {
-        let all = (name.clone(), kind, 0)..=(name.clone(), kind, usize::MAX);
-        self.sets.range(all).map(|(.., id)| *id)
+        self.names.get(name).into_iter().flat_map(move |held| held.set(kind))
     }
 
     /// The entry that says the same, and whether its set has room for no other.
     fn find(&self, record: &Record) -> (Option<usize>, bool) {
+        let Some(held) = self.names.get(&record.name) else { return (None, false) };
         if let Data::Ptr(target) = &record.data {
-            let targets = self.pointers.get(&record.name);
-            return (targets.and_then(|targets| targets.get(target)).copied(), false);
+            return (held.pointers.get(target).copied(), false);
         }
         let mut count = 0;
-        for id in self.set(&record.name, record.data.kind()) {
+        for id in held.set(record.data.kind()) {
             if self.entries[id].data == record.data {
                 return (Some(id), false);
             }
@@ -342,25 +350,24 @@ impl Cache {
         if let Stage::Refresh { at, .. } = entry.stage {
             self.refreshes.remove(&(at, id));
         }
-        self.sets.remove(&(entry.name.clone(), entry.data.kind(), id));
-        if let Data::Ptr(target) = &entry.data
-            && let Some(targets) = self.pointers.get_mut(&entry.name)
-        {
-            targets.remove(target);
-            if targets.is_empty() {
-                self.pointers.remove(&entry.name);
-            }
-        }
-        if let Data::Srv(srv) = &entry.data
-            && let Some(instances) = self.hosts.get_mut(&srv.target)
-        {
-            if let Some(at) = instances.iter().position(|name| *name == entry.name) {
-                instances.swap_remove(at);
-            }
-            if instances.is_empty() {
-                self.hosts.remove(&srv.target);
-            }
+        self.change(&entry.name, |held| held.remove(&entry.data, id));
+        if let Data::Srv(srv) = &entry.data {
+            self.change(&srv.target, |held| {
+                if let Some(at) = held.instances.iter().position(|name| *name == entry.name) {
+                    held.instances.swap_remove(at);
+                }
+            });
         }
         entry
+    }
+
+    /// Takes something away from what is held of a name.
+    fn change(&mut self, name: &Name, take: impl FnOnce(&mut Holding)) {
+        if let Some(held) = self.names.get_mut(name) {
+            take(held);
+            if held.is_empty() {
+                self.names.remove(name);
+            }
+        }
     }
 }

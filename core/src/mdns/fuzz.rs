@@ -2,9 +2,12 @@
 
 pub(crate) mod session;
 
+use super::cache::{Cache, Upkeep};
 use super::guard::{self, Way};
 use super::link::{GROUP_V4, Link, PORT};
 use super::parse::{Message, parse};
+use super::recall::recall;
+use super::records::Record;
 use super::{Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType, write};
 use crate::id::{ServiceName, SocketId};
 use crate::io::{Family, InterfaceAddr, Received};
@@ -22,7 +25,7 @@ const MAX_RECORDS: usize = 16;
 /// Gives an engine that publishes, browses and resolves the same datagram in every way that it can come, and
 /// lets three minutes pass.
 pub(crate) fn datagram(start: Instant, datagram: &[u8]) {
-    round_trip(datagram);
+    round_trip(start, datagram);
     let mut mdns = engine(start);
     let ways = [
         (SocketAddr::new(STRANGER, PORT), IpAddr::V4(GROUP_V4)),
@@ -94,13 +97,13 @@ fn run(mdns: &mut Mdns, mut now: Instant, end: Instant) -> Instant {
 }
 
 /// What was read can be written, and is then read as the same.
-fn round_trip(datagram: &[u8]) {
-    let Some(Message::Response(records)) = read(datagram) else {
+fn round_trip(now: Instant, datagram: &[u8]) {
+    let Some(Message::Response(records)) = read(now, datagram) else {
         return;
     };
     let mut again = Vec::new();
     for datagram in write::response(Family::V4, &records, &[]) {
-        match read(&datagram) {
+        match read(now, &datagram) {
             Some(Message::Response(records)) => again.extend(records),
             Some(Message::Query(_)) | None => panic!("what we write can't be read"),
         }
@@ -108,11 +111,23 @@ fn round_trip(datagram: &[u8]) {
     assert_eq!(again, records, "what is written is not what was read");
 }
 
-fn read(datagram: &[u8]) -> Option<Message> {
+fn read(now: Instant, datagram: &[u8]) -> Option<Message> {
     let mut safe = Vec::new();
     let head = guard::head(datagram).ok()?;
     guard::scan(datagram, &head, &mut safe, |_, _| true).ok()?;
     let message = parse(&head, &safe).expect("the parser reads what the guard lets pass");
     assert_eq!(head.way == Way::Query, matches!(message, Message::Query(_)), "a query is no response");
+    if let Message::Response(records) = &message {
+        let again = recall(&head, &mut safe, &cache_of(now, records));
+        assert!(again.is_none_or(|again| again == message), "what is held is not what was read");
+    }
     Some(message)
+}
+
+fn cache_of(now: Instant, records: &[Record]) -> Cache {
+    let (mut cache, mut rng) = (Cache::new(MAX_RECORDS), Rng::child(&Seed::new([1; 32]), "mdns"));
+    for record in records {
+        cache.insert(now, (record, Upkeep::Lapse, STRANGER), &mut rng, |_, _, _| false);
+    }
+    cache
 }

@@ -5,27 +5,31 @@
 //! that could not be read has an unknown type. RFC 6762 §18. Linear in the datagram; never allocates by what
 //! a datagram claims.
 
-use super::name::{MAX_LABEL, MAX_NAME};
+use self::names::{Owner, Spell, pointer, read_name, take_steps};
 use super::records::Type;
 use crate::wire::txt::Txt;
+use std::ops::Range;
 
+mod names;
 mod proposed;
+mod said;
+mod sure;
 
+pub(super) use names::{Origin, Spelled, Unspelled};
 pub(super) use proposed::{Proposal, proposals};
+pub(super) use said::Said;
+pub(super) use sure::surely_unrelated;
 
 /// The largest message, in octets. RFC 6762 §17.
 pub(super) const MAX_MESSAGE: usize = 9000;
 /// The length of a header. RFC 1035 §4.1.1.
 pub(super) const HEADER: usize = 12;
-/// Labels and pointers that are followed in one message, in all: far more than 9,000 honest octets hold.
-const MAX_STEPS: usize = 8192;
-/// The largest name that `simple-dns` reads. One of 256 octets is legal, yet longer than any we ask for:
-/// its record counts as unreadable.
-const MAX_READABLE: usize = MAX_NAME - 1;
 /// A type of the private range (RFC 6895 §3.1), for records that nobody shall read.
-const OPAQUE: Type = Type(0xff00);
+pub(super) const OPAQUE: Type = Type(0xff00);
 /// What TXT becomes: the parser hands out the octets of a type that it doesn't know, but not those of TXT.
 pub(super) const RAW_TXT: Type = Type(0xff10);
+/// The length of what lies between a record's name and its data. RFC 1035 §4.1.3.
+const FIXED: usize = 10;
 const CLASS_IN: u16 = 1;
 const CLASS_ANY: u16 = 255;
 /// The top bit of a class means "unicast, please" in questions, "flush" in records. RFC 6762 §18.12, §18.13.
@@ -107,7 +111,7 @@ pub(super) fn head(message: &[u8]) -> Result<Head, Refused> {
 /// Walks the whole message and fills `safe` with what the parser may see.
 ///
 /// `concerns` is asked about the uncompressed name and the type of each question and record, until it once
-/// says yes.
+/// says yes; of those in a row that point to the same name only about the first, and the first of a host.
 pub(super) fn scan(
     message: &[u8],
     head: &Head,
@@ -120,45 +124,59 @@ pub(super) fn scan(
     safe[2] &= 0x86;
     safe[3] = 0;
 
-    let mut walk = Walk { safe, steps: 0, name: [0; MAX_READABLE], at: HEADER };
+    let mut walk = Walk::new(safe);
     let mut concern = Concern::Unrelated;
-    let [questions, records @ ..] = head.counts;
-    for _ in 0..questions {
-        let (len, kind) = walk.question()?;
-        if concern == Concern::Unrelated && concerns(&walk.name[..len], kind) {
-            concern = Concern::Ours;
-        }
-    }
-    for _ in 0..records.into_iter().map(u32::from).sum() {
-        let readable = walk.record()?;
-        if let Some((len, kind)) = readable
-            && concern == Concern::Unrelated
-            && concerns(&walk.name[..len], kind)
+    let mut ask = |walk: &mut Walk<'_>, kind| {
+        if concern == Concern::Unrelated
+            && walk.is_yet_to_be_asked(kind)
+            && concerns(walk.owner.name.wire(), kind)
         {
             concern = Concern::Ours;
+        }
+    };
+    let [questions, records @ ..] = head.counts;
+    for _ in 0..questions {
+        let kind = walk.question()?;
+        ask(&mut walk, kind);
+    }
+    for _ in 0..records.into_iter().map(u32::from).sum() {
+        if let Some(kind) = walk.record()? {
+            ask(&mut walk, kind);
         }
     }
     Ok(concern)
 }
 
-struct Walk<'a> {
+/// Goes through a message, question by question and record by record.
+pub(super) struct Walk<'a> {
     /// Pointers go backwards alone: what was rewritten already is what the parser will read there as well.
     safe: &'a mut [u8],
     steps: usize,
-    /// The name read last, uncompressed.
-    name: [u8; MAX_READABLE],
+    /// Whose the question or record is that was read last.
+    owner: Owner,
+    /// Whether it was asked whom that concerns, as a host and as anything else.
+    asked: [bool; 2],
     at: usize,
 }
 
-impl Walk<'_> {
-    fn word(&self, at: usize) -> Result<u16, Refused> {
-        let octets = self.safe.get(at..at + 2).ok_or(Refused::Truncated)?;
-        Ok(u16::from_be_bytes([octets[0], octets[1]]))
+/// A fixed part of a record, behind its name. RFC 1035 §4.1.3.
+struct Fixed {
+    kind: Type,
+    class: u16,
+    /// Where its data begins and ends.
+    data: Range<usize>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(safe: &'a mut [u8]) -> Self {
+        Self { safe, steps: 0, owner: Owner::default(), asked: [false; 2], at: HEADER }
     }
 
-    fn question(&mut self) -> Result<(usize, Type), Refused> {
-        let (end, len) = self.read_name(self.at)?;
-        let (kind, class) = (self.word(end)?, self.word(end + 2)?);
+    pub(super) fn question(&mut self) -> Result<Type, Refused> {
+        let (end, is_readable) = self.read_owner()?;
+        let [kind, class] =
+            [end, end + 2].map(|word| octets(self.safe, word).map(|word| u16::from_be_bytes(*word)));
+        let (kind, class) = (kind?, class?);
         self.at = end + 4;
         let kind = match Type(kind) {
             known @ (Type::A | Type::PTR | Type::TXT | Type::AAAA | Type::SRV | Type::NSEC | Type::ANY) => {
@@ -174,28 +192,21 @@ impl Walk<'_> {
             // CHAOS: read, and heeded by nobody.
             self.set(end + 2, 3);
         }
-        Ok((len.ok_or(Refused::Name)?, kind))
+        if is_readable { Ok(kind) } else { Err(Refused::Name) }
     }
 
-    /// Its name's length and its type, where it can be read.
-    fn record(&mut self) -> Result<Option<(usize, Type)>, Refused> {
+    /// Its type, where it can be read.
+    #[inline]
+    fn record(&mut self) -> Result<Option<Type>, Refused> {
         let start = self.at;
-        let (head, len) = self.read_name(start)?;
-        let (kind, class) = (Type(self.word(head)?), self.word(head + 2)?);
-        let data = head + 10;
-        let end = data + usize::from(self.word(head + 8)?);
-        if end > self.safe.len() {
-            return Err(Refused::Truncated);
-        }
-        self.at = end;
-        let Some(len) = len else {
-            self.blank(start, end);
+        let (head, is_readable) = self.read_owner()?;
+        let Fixed { kind, class, data } = self.fixed(head)?;
+        self.at = data.end;
+        if !is_readable {
+            self.blank(start, data.end);
             return Ok(None);
-        };
-        let name = self.name;
-        let sound = class & CLASS_BITS == CLASS_IN && self.data_is_sound(kind, data, end)?;
-        self.name = name;
-        if !sound {
+        }
+        if class & CLASS_BITS != CLASS_IN || !self.data_is_sound(kind, data)? {
             self.set(head, OPAQUE.0);
             self.set(head + 2, CLASS_IN);
             return Ok(None);
@@ -203,7 +214,24 @@ impl Walk<'_> {
         if kind == Type::TXT {
             self.set(head, RAW_TXT.0);
         }
-        Ok(Some((len, kind)))
+        Ok(Some(kind))
+    }
+
+    /// Whether nobody was asked yet about the name that was read last, as that of a host or of anything else.
+    fn is_yet_to_be_asked(&mut self, kind: Type) -> bool {
+        !std::mem::replace(&mut self.asked[usize::from(kind.is_about_host())], true)
+    }
+
+    #[inline]
+    fn fixed(&self, at: usize) -> Result<Fixed, Refused> {
+        let fixed: &[u8; FIXED] = octets(self.safe, at)?;
+        let [kind, class, len] = [0, 2, 8].map(|word| u16::from_be_bytes([fixed[word], fixed[word + 1]]));
+        let start = at + FIXED;
+        let data = start..start + usize::from(len);
+        if data.end > self.safe.len() {
+            return Err(Refused::Truncated);
+        }
+        Ok(Fixed { kind: Type(kind), class, data })
     }
 
     /// Makes a record whose name can't be read one of the root, of an unknown type. Its 11 octets always fit.
@@ -219,89 +247,82 @@ impl Walk<'_> {
         self.safe[at..at + 2].copy_from_slice(&word.to_be_bytes());
     }
 
-    fn data_is_sound(&mut self, kind: Type, start: usize, end: usize) -> Result<bool, Refused> {
+    #[inline]
+    fn data_is_sound(&mut self, kind: Type, data: Range<usize>) -> Result<bool, Refused> {
         Ok(match kind {
-            Type::A => end - start == 4,
-            Type::AAAA => end - start == 16,
-            Type::PTR => self.name_fills(start, end)?,
-            Type::SRV => end - start > 6 && self.name_fills(start + 6, end)?,
-            Type::TXT => Txt::decode(&self.safe[start..end]).is_ok(),
-            Type::NSEC => match self.data_name(start, end)? {
-                Some(maps) => bitmaps_are_sound(&self.safe[maps..end]),
+            Type::A => data.len() == 4,
+            Type::AAAA => data.len() == 16,
+            Type::PTR => self.name_fills(data)?,
+            Type::SRV => data.len() > 6 && self.name_fills(data.start + 6..data.end)?,
+            Type::TXT => Txt::is_sound(&self.safe[data]),
+            Type::NSEC => match self.data_name(data.clone(), &mut Unspelled)? {
+                Some(maps) => bitmaps_are_sound(&self.safe[maps..data.end]),
                 None => false,
             },
             Type(_) => false,
         })
     }
 
-    fn name_fills(&mut self, start: usize, end: usize) -> Result<bool, Refused> {
-        Ok(self.data_name(start, end)? == Some(end))
+    fn name_fills(&mut self, data: Range<usize>) -> Result<bool, Refused> {
+        let end = data.end;
+        Ok(self.data_name(data, &mut Unspelled)? == Some(end))
     }
 
     /// Where a name within rdata ends. An unreadable one costs its record alone, not the message.
-    fn data_name(&mut self, start: usize, end: usize) -> Result<Option<usize>, Refused> {
-        match self.read_name(start) {
-            Ok((after, Some(_))) => Ok((after <= end).then_some(after)),
-            Ok((_, None)) | Err(Refused::Name | Refused::Truncated) => Ok(None),
+    #[inline]
+    pub(super) fn data_name(
+        &mut self,
+        data: Range<usize>,
+        name: &mut impl Spell,
+    ) -> Result<Option<usize>, Refused> {
+        if self.takes_owner(data.start)? {
+            name.same(&self.owner.name);
+            return Ok((data.start + 2 <= data.end).then_some(data.start + 2));
+        }
+        match read_name(self.safe, data.start, &mut self.steps, name) {
+            Ok((after, true)) => Ok((after <= data.end).then_some(after)),
+            Ok((_, false)) | Err(Refused::Name | Refused::Truncated) => Ok(None),
             Err(refused) => Err(refused),
         }
     }
 
-    /// Reads a name into `self.name`: where it ends in place, and its length if it is readable.
-    ///
-    /// A pointer leads to an earlier name, which ends before the place that points to it: no loop is
-    /// possible, and nothing is read that will yet be rewritten. RFC 1035 §4.1.4.
-    fn read_name(&mut self, start: usize) -> Result<(usize, Option<usize>), Refused> {
-        let (mut at, mut piece, mut end) = (start, start, None);
-        let mut bound = self.safe.len();
-        let mut len = Some(0);
-        loop {
-            self.steps += 1;
-            #[cfg(test)]
-            crate::testing::step();
-            if self.steps > MAX_STEPS {
-                return Err(Refused::Steps);
-            }
-            let octet = usize::from(*self.safe.get(at).ok_or(Refused::Truncated)?);
-            let next = match octet {
-                0..=MAX_LABEL => at + 1 + octet,
-                _ => at + 2,
-            };
-            if let Some(end) = end
-                && next > bound
-            {
-                return Ok((end, None));
-            }
-            match octet {
-                0 => {
-                    if let Some(len) = &mut len {
-                        self.name[*len] = 0;
-                        *len += 1;
-                    }
-                    return Ok((end.unwrap_or(next), len));
-                }
-                1..=MAX_LABEL => {
-                    let label = self.safe.get(at..next).ok_or(Refused::Truncated)?;
-                    len = len.filter(|len| len + label.len() < MAX_READABLE);
-                    if let Some(len) = &mut len {
-                        self.name[*len..*len + label.len()].copy_from_slice(label);
-                        *len += label.len();
-                    }
-                    at = next;
-                }
-                0xc0.. => {
-                    let target = usize::from(self.word(at)? & 0x3fff);
-                    let after = *end.get_or_insert(next);
-                    if target < HEADER || target >= piece {
-                        return Ok((after, None));
-                    }
-                    (at, piece, bound) = (target, target, piece);
-                }
-                // The other two kinds of label were never in use: where this one ends is unknown.
-                _ => return end.map(|end| (end, None)).ok_or(Refused::Name),
-            }
+    /// Reads the name of the next question or record: where it ends in place, and whether it can be read.
+    #[inline]
+    fn read_owner(&mut self) -> Result<(usize, bool), Refused> {
+        let start = self.at;
+        if self.takes_owner(start)? {
+            return Ok((start + 2, true));
         }
+        self.asked = [false; 2];
+        let target = pointer(self.safe, start);
+        self.owner.origin = None;
+        let before = self.steps;
+        let (end, is_readable) = read_name(self.safe, start, &mut self.steps, &mut self.owner.name)?;
+        if !is_readable {
+            return Ok((end, false));
+        }
+        let to_here = usize::from(target.is_none());
+        let steps = self.steps - before + to_here;
+        self.owner.origin = Some(Origin { at: target.unwrap_or(start), steps });
+        Ok((end, true))
     }
+
+    /// Whether there is a pointer to the name that was read last. It ends before this, and was not rewritten since:
+    /// it need not be followed again.
+    #[inline]
+    fn takes_owner(&mut self, at: usize) -> Result<bool, Refused> {
+        let Some(origin) = self.owner.origin else { return Ok(false) };
+        let is_same = pointer(self.safe, at) == Some(origin.at);
+        if is_same {
+            take_steps(&mut self.steps, origin.steps)?;
+        }
+        Ok(is_same)
+    }
+}
+
+/// As many octets as one wants, from there on.
+fn octets<const N: usize>(message: &[u8], at: usize) -> Result<&[u8; N], Refused> {
+    message.get(at..).and_then(<[u8]>::first_chunk).ok_or(Refused::Truncated)
 }
 
 /// Windows go up and have 1 to 32 octets each. RFC 4034 §4.1.2.

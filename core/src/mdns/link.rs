@@ -15,12 +15,10 @@ use super::records::{Data, Question, Record, Share, Ttl, Type, Want};
 use super::respond::{Asker, Replies, Waited};
 use super::scope::{Scope, Turn};
 use super::service::{Kind, ServiceType};
-use super::stats::MdnsStats;
 use super::suppress::{Echoes, Held};
 use super::write;
 use crate::id::SocketId;
 use crate::io::{Deadline, Family, InterfaceAddr, Reason, Transmit};
-use crate::rng::Rng;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
@@ -233,22 +231,16 @@ impl LinkState {
         }
     }
 
-    pub(super) fn poll_transmit(
-        &mut self,
-        now: Instant,
-        stats: &mut MdnsStats,
-        rng: &mut Rng,
-        buf: &mut Vec<u8>,
-    ) -> Option<Transmit> {
+    pub(super) fn poll_transmit(&mut self, turn: &mut Turn<'_>, buf: &mut Vec<u8>) -> Option<Transmit> {
         let source = self.link.source()?;
         if self.outbox.is_empty() {
-            self.fill_outbox(now, stats, rng);
+            self.fill_outbox(turn);
         }
         let (destination, datagram) = self.outbox.pop_front()?;
         if destination == self.link.group() {
-            self.echoes.on_sent(now, &datagram);
+            self.echoes.on_sent(turn.now, &datagram);
         }
-        stats.on_sent(&datagram);
+        turn.stats.on_sent(&datagram);
         buf.extend_from_slice(&datagram);
         let socket = self.link.socket;
         Some(Transmit { socket, destination, source: Some(source), ecn: None, segment_size: None })
@@ -315,12 +307,13 @@ impl LinkState {
     }
 
     /// Turns whatever is due next into datagrams: goodbyes, announcements and answers, replies, probes, questions.
-    fn fill_outbox(&mut self, now: Instant, stats: &mut MdnsStats, rng: &mut Rng) {
+    fn fill_outbox(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
         let (family, group) = (self.link.family, self.link.group());
         if let Some(message) = self.owned.take_due(now) {
-            stats.announcements += message.announced;
+            turn.stats.announcements += message.announced;
             let goodbyes = message.answers.iter().filter(|record| record.ttl == Ttl::GOODBYE);
-            stats.goodbyes += goodbyes.count() as u64;
+            turn.stats.goodbyes += goodbyes.count() as u64;
             let datagrams = write::response(family, &message.answers, &message.additional);
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else if let Some(reply) = self.replies.take_due(now) {
@@ -328,11 +321,12 @@ impl LinkState {
         } else if let Some(datagrams) = self.take_probes(now) {
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
         } else {
-            let questions = self.queries.take_due(now, rng);
+            let questions = self.queries.take_due(now, turn.rng);
             if questions.is_empty() {
                 return;
             }
-            let known: Vec<Record> = questions.iter().flat_map(|q| self.known_answers(now, q)).collect();
+            let known: Vec<Record> =
+                questions.iter().flat_map(|q| self.known_answers(turn.scope, now, q)).collect();
             let known = &known[..known.len().min(MAX_KNOWN_ANSWERS)];
             let datagrams = write::query(family, &questions, known);
             self.outbox.extend(datagrams.into_iter().map(|datagram| (group, datagram)));
@@ -340,17 +334,28 @@ impl LinkState {
     }
 
     /// Without the cache-flush bit. RFC 6762 §7.1, §10.2.
+    ///
+    /// What we said ourselves is among them where the machine has another interface, which may be on the same
+    /// link: nobody there can tell who said it from who asks, and nobody answers his own question. RFC 6762 §10.5.
     fn known_answers<'a>(
         &'a self,
+        scope: &Scope,
         now: Instant,
         question: &'a Question,
     ) -> impl Iterator<Item = Record> + 'a {
-        self.cache.known(now, &question.name, question.kind).map(|(data, ttl)| Record {
+        let record = |(data, ttl): (&Data, Ttl)| Record {
             name: question.name.clone(),
             ttl,
             share: Share::Shared,
             data: data.clone(),
-        })
+        };
+        let is_ours = |ip: &IpAddr| self.link.addresses.iter().any(|address| address.ip == *ip);
+        let has_others = scope.own_ips.iter().any(|ip| Family::of(*ip) == self.link.family && !is_ours(ip));
+        let of_ours = self.owned.sets.iter().filter(move |set| {
+            has_others && (&set.name, set.kind(), set.share) == (&question.name, question.kind, Share::Shared)
+        });
+        let own = of_ours.flat_map(|set| set.data.iter().map(|data| (data, set.ttl())));
+        self.cache.known(now, &question.name, question.kind).chain(own).map(record)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Checked once, when made. Never normalises Unicode and never knows punycode.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -134,14 +135,83 @@ impl Name {
 
     /// Whether it is exactly one label below `parent`.
     pub(crate) fn is_child_of(&self, parent: &Name) -> bool {
-        wire_is_child_of(&self.wire, parent)
+        split_label(&self.wire).is_some_and(|(_, rest)| folded_eq(rest, &parent.wire))
     }
 }
 
-/// [`Name::is_child_of`] for a name that lies in a buffer, uncompressed.
-pub(super) fn wire_is_child_of(wire: &[u8], parent: &Name) -> bool {
-    split_label(wire).is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(&parent.wire))
+/// A name that lies in a buffer, uncompressed: a table of names finds it without a copy.
+#[derive(Clone, Copy)]
+pub(super) struct WireName<'a> {
+    wire: &'a [u8],
+    head: u64,
 }
+
+impl<'a> WireName<'a> {
+    /// Labels, each behind its length, and a final zero.
+    pub(super) fn new(wire: &'a [u8]) -> Self {
+        Self { wire, head: head(wire) }
+    }
+
+    /// The name one level above this one; the root has none.
+    pub(super) fn parent(&self) -> Option<Self> {
+        split_label(self.wire).map(|(_, rest)| Self::new(rest))
+    }
+
+    /// One bit of 64, by its first octets, whatever their case.
+    pub(super) fn mark(&self) -> u64 {
+        // The odd number next to 2^64 divided by the golden ratio spreads what differs little.
+        1 << (self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+    }
+
+    /// In the order of [`Name`]s.
+    pub(super) fn cmp_name(&self, name: &Name) -> Ordering {
+        self.head.cmp(&name.head).then_with(|| folded_cmp(self.wire, &name.wire))
+    }
+}
+
+/// A [`Name`] or a [`WireName`]: a map by names is asked for either.
+pub(super) trait Named {
+    fn wire_name(&self) -> WireName<'_>;
+}
+
+impl Named for Name {
+    fn wire_name(&self) -> WireName<'_> {
+        WireName { wire: &self.wire, head: self.head }
+    }
+}
+
+impl Named for WireName<'_> {
+    fn wire_name(&self) -> WireName<'_> {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for Name {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+impl Ord for dyn Named + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (a, b) = (self.wire_name(), other.wire_name());
+        a.head.cmp(&b.head).then_with(|| folded_cmp(a.wire, b.wire))
+    }
+}
+
+impl PartialOrd for dyn Named + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
 
 fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&len, rest) = wire.split_first()?;
@@ -150,8 +220,23 @@ fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn head(wire: &[u8]) -> u64 {
     let mut head = [0; 8];
-    head.iter_mut().zip(wire).for_each(|(to, octet)| *to = octet.to_ascii_lowercase());
-    u64::from_be_bytes(head)
+    match wire.first_chunk() {
+        Some(first) => head = *first,
+        None => head[..wire.len()].copy_from_slice(wire),
+    }
+    folded(u64::from_be_bytes(head))
+}
+
+/// Eight octets with ASCII's capital letters made small, all at once.
+fn folded(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = 0x80 * EACH;
+    let low = word & !TOP;
+    // The top bit of an octet says whether it is at least `A`, and whether it is beyond `Z`: no sum overflows.
+    let from_a = low + (0x80 - u64::from(b'A')) * EACH;
+    let beyond_z = low + (0x7f - u64::from(b'Z')) * EACH;
+    let is_capital = (from_a ^ beyond_z) & !word & TOP;
+    word | (is_capital >> 2)
 }
 
 /// Folds ASCII case, never Unicode. RFC 6762 §16.
@@ -159,7 +244,21 @@ fn folded_cmp(a: &[u8], b: &[u8]) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
-    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
+    let ((a_words, _), (b_words, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in a_words.iter().zip(b_words).filter(|(a, b)| a != b) {
+        let [a, b] = [a, b].map(|word| folded(u64::from_be_bytes(*word)));
+        if a != b {
+            return a.cmp(&b);
+        }
+    }
+    let same = 8 * a_words.len().min(b_words.len());
+    let rest = |octets| <[u8]>::iter(octets).map(u8::to_ascii_lowercase);
+    rest(&a[same..]).cmp(rest(&b[same..]))
+}
+
+/// Whether two are the same but for ASCII case.
+fn folded_eq(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && folded_cmp(a, b).is_eq()
 }
 
 impl Ord for Name {
@@ -293,6 +392,17 @@ mod tests {
             let folded = |name: &Name| name.as_wire().to_ascii_lowercase();
             prop_assert_eq!(a.cmp(&b), folded(&a).cmp(&folded(&b)));
             prop_assert_eq!(a == b, folded(&a) == folded(&b));
+            let in_place = WireName::new(a.as_wire());
+            prop_assert_eq!(in_place.cmp_name(&b), a.cmp(&b));
+            prop_assert!(a != b || in_place.mark() == b.wire_name().mark());
+        }
+
+        #[test]
+        fn eight_octets_at_once_are_folded_as_each_of_them(octets: [u8; 8], letters in "[@-Z`-z]{8}") {
+            for octets in [&octets[..], letters.as_bytes()].map(|eight| <[u8; 8]>::try_from(eight).unwrap()) {
+                let at_once = folded(u64::from_be_bytes(octets)).to_be_bytes();
+                prop_assert_eq!(at_once, octets.map(|octet| octet.to_ascii_lowercase()));
+            }
         }
 
         #[test]

@@ -29,6 +29,8 @@ pub(super) enum Sight {
 /// Where one link sees an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
+    /// Who first said so.
+    pub(super) source: IpAddr,
     pub(super) host: Name,
     pub(super) port: u16,
     pub(super) addresses: Vec<IpAddr>,
@@ -78,6 +80,8 @@ impl Presence {
         if view.is_none() && !self.sightings.contains_key(&key) {
             return;
         }
+        // Whatever case it is said in, it is told as it was first.
+        let key = self.sightings.get_key_value(&key).map_or(key, |(known, _)| known.clone());
         let none = || Sighting { views: Vec::new(), reported: None, again: false };
         let sighting = self.sightings.entry(key.clone()).or_insert_with(none);
         let old = sighting.views.iter().position(|(at, _)| *at == socket);
@@ -192,6 +196,7 @@ impl Sighting {
         let addresses: BTreeSet<SocketAddr> = all.map(|ip| reachable(*ip, newest.port, interface)).collect();
         Some(Instance {
             interface,
+            source: newest.source,
             kind: key.kind.clone(),
             name: key.instance.clone(),
             host: newest.host.clone(),
@@ -217,12 +222,36 @@ mod tests {
     use crate::mdns::ServiceType;
 
     #[test]
+    fn an_instance_that_is_said_in_another_case_is_told_as_before_until_it_is_lost() {
+        let (mut presence, socket) = (Presence::default(), SocketId(1));
+        let kind = Kind::from(ServiceType::udp(&ServiceName::new("test").unwrap()));
+        let host = Name::from_labels([&b"host"[..], b"local"]).unwrap();
+        let ip: IpAddr = [10, 0, 0, 1].into();
+        let view = |port| View { source: ip, host: host.clone(), port, addresses: vec![ip], txt: None };
+        let mut seen = |name: &str, sight| {
+            presence.update(1, socket, (&kind, &Label::new(name).unwrap()), sight);
+            let told = presence.poll_event().unwrap();
+            match &told {
+                Event::Found(Instance { name, .. }) | Event::Updated(Instance { name, .. }) => {
+                    name.to_string()
+                }
+                Event::Lost { instance, .. } => format!("lost {instance}"),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(seen("one", Sight::Whole(view(1))), "one");
+        assert_eq!(seen("ONE", Sight::Whole(view(2))), "one");
+        assert_eq!(seen("One", Sight::Gone), "lost one");
+    }
+
+    #[test]
     fn an_instance_that_goes_before_it_is_told_of_again_is_lost_all_the_same() {
         let (mut presence, socket) = (Presence::default(), SocketId(1));
         let kind = Kind::from(ServiceType::udp(&ServiceName::new("test").unwrap()));
         let name = Label::new("one").unwrap();
         let host = Name::from_labels([&b"host"[..], b"local"]).unwrap();
-        let view = View { host, port: 1, addresses: vec![[10, 0, 0, 1].into()], txt: None };
+        let ip = [10, 0, 0, 1].into();
+        let view = View { source: ip, host, port: 1, addresses: vec![ip], txt: None };
         presence.update(1, socket, (&kind, &name), Sight::Whole(view));
         assert!(matches!(presence.poll_event(), Some(Event::Found(_))));
         presence.report_again(&kind);

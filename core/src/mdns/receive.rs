@@ -4,11 +4,12 @@
 
 use super::guard::{self, Concern, Way};
 use super::link::{GROUP_V4, GROUP_V6, LinkState, PORT};
+use super::name::WireName;
 use super::parse::{self, Message};
 use super::records::{self, Type};
 use super::respond::Asker;
 use super::scope::Turn;
-use super::{Dropped, Mdns, name};
+use super::{Dropped, Mdns, recall};
 use crate::id::SocketId;
 use crate::io::{Family, Received};
 use std::time::Instant;
@@ -42,8 +43,12 @@ impl Mdns {
         }
         let scope = &self.scope;
         let cares = |name: &[u8], kind: Type| {
-            scope.concerns(name) || (is_about_host(kind) && link.cache.has_hosts() && is_host(link, name))
+            let name = WireName::new(name);
+            scope.concerns(&name) || (kind.is_about_host() && link.cache.is_host(&name))
         };
+        if guard::surely_unrelated(datagram, &head, cares) {
+            return Err(Dropped::Unrelated);
+        }
         let concern = guard::scan(datagram, &head, &mut self.safe, cares).map_err(Dropped::Refused)?;
         if concern == Concern::Unrelated {
             return Err(Dropped::Unrelated);
@@ -51,7 +56,9 @@ impl Mdns {
         if is_own && link.echoes.take(now, datagram) {
             return Err(Dropped::Echo);
         }
-        let message = parse::parse(&head, &self.safe).ok_or(Dropped::Unparsed)?;
+        let message = recall::recall(&head, &mut self.safe, &link.cache)
+            .or_else(|| parse::parse(&head, &self.safe))
+            .ok_or(Dropped::Unparsed)?;
         let mut turn = Turn { now, scope, rng: &mut self.rng, stats: &mut self.stats };
         match message {
             Message::Query(query) => {
@@ -87,12 +94,4 @@ impl Mdns {
         let is_there = |state: &&LinkState| state.link.interface == interface && state.link.family == family;
         self.links.values().find(is_there).map(|state| state.link.socket)
     }
-}
-
-fn is_about_host(kind: Type) -> bool {
-    [Type::A, Type::AAAA, Type::NSEC].contains(&kind)
-}
-
-fn is_host(link: &LinkState, wire: &[u8]) -> bool {
-    name::Name::from_wire(wire).is_some_and(|name| link.is_host(&name))
 }

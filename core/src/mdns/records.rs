@@ -20,6 +20,11 @@ impl Type {
     pub(crate) const NSEC: Self = Self(47);
     /// In questions alone.
     pub(crate) const ANY: Self = Self(255);
+
+    /// Whether records of it are about a host, or may be.
+    pub(crate) fn is_about_host(self) -> bool {
+        matches!(self, Self::A | Self::AAAA | Self::NSEC)
+    }
 }
 
 /// How long a record may be kept, in seconds.

@@ -7,7 +7,7 @@ use super::name::{Label, Name};
 use crate::config::Config;
 use crate::id::ServiceName;
 use crate::wire::txt::Txt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What the engine takes from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +190,8 @@ pub(super) fn host_name(label: &Label) -> Name {
 pub(crate) struct Instance {
     /// The interface's index.
     pub(crate) interface: u32,
+    /// Who first said where it is.
+    pub(crate) source: IpAddr,
     /// As what it was found. One that several browses concern is told for each.
     pub(crate) kind: Kind,
     /// Its name.

@@ -27,6 +27,7 @@ mod questions;
 mod renaming;
 mod responder;
 mod stats;
+mod strange;
 
 pub(super) use crate::testing::base;
 

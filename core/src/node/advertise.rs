@@ -103,7 +103,7 @@ impl Node {
             PeerId::Sha256(hash) => Some(Fingerprint::from_bytes(hash)),
             PeerId::Sha1(_) => sighting.hints.fingerprint,
         };
-        self.peers.handle_sighted(now, id, instance.interface, sighting);
+        self.peers.handle_sighted(now, id, (instance.interface, instance.source), sighting);
         if let Some(print) = print {
             self.pairing.handle_sighted(now, &print);
         }

@@ -116,12 +116,12 @@ impl Node {
                 }
             }
             quic::Event::Lost { conn, cause } => {
+                self.admission.forget(conn);
                 // Whatever the cause says, no pairing record changes by it: anybody can forge one.
                 if self.sessions.remove(&conn) {
                     self.pairing.handle_lost(now, conn);
                 } else {
                     self.pairing.handle_data_lost(conn);
-                    self.admission.forget(conn);
                 }
                 self.peers.handle_lost(now, conn, cause);
             }
@@ -226,6 +226,12 @@ impl Node {
                 self.peers.reach(now, peer);
             }
             pairing::Event::Meet { pairing, key, addresses } => self.meet(now, pairing, key, addresses),
+            pairing::Event::Seek { peer, addresses } => {
+                for address in addresses {
+                    self.peers.add_address(now, peer.peer_id(self.config.peer_id), address);
+                }
+                self.peers.reach(now, peer);
+            }
             pairing::Event::BansChanged => self.bans_changed(now),
             pairing::Event::CutOff(peer) => {
                 for conn in self.peers.links_to(&peer) {
@@ -249,11 +255,14 @@ impl Node {
 
     /// Dials a key that is trusted without a code, if anybody knows where it may be.
     fn meet(&mut self, now: Instant, pairing: PairingId, key: Fingerprint, mut addresses: Vec<SocketAddr>) {
-        addresses.extend(self.peers.addresses_of_print(&key));
+        for address in self.peers.addresses_of_print(&key) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         if addresses.is_empty() || self.shutting_down {
             return self.pairing.handle_nowhere(now, pairing);
         }
-        addresses.dedup();
         self.peers.dial_pairing(now, pairing, Expect::Print(key), addresses);
     }
 

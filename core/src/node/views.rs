@@ -80,8 +80,9 @@ impl PairingMut<'_> {
     /// That is stored, and goes on after a restart, until they are paired or it is [cancelled](Self::distrust): the key
     /// is dialled wherever discovery sees it, and where `target` says; with growing pauses, 300 s at most.
     ///
-    /// Again for the same key it is the same trust, with the new addresses if there are any. A fingerprint is all
-    /// that counts: compare all of it, by a way on which nobody can exchange it.
+    /// Again for the same key it is the same trust, with the new addresses if there are any. For a key that is paired
+    /// it is a pairing anew, which the other side must want too. A fingerprint is all that counts: compare all of it, by
+    /// a way on which nobody can exchange it.
     ///
     /// # Errors
     /// [`MarkError`], and nothing changes.

@@ -3,7 +3,8 @@
 use super::session::{End, Host, Joiner, Session, State};
 use super::settle::{MAX_WATCHES, UNDECIDED, Watch};
 use super::window::Alarm;
-use super::{Event, Pairing, PairingFailure, Told, commit};
+use super::{Event, Pairing, PairingFailure, PairingId, Told, commit};
+use crate::event::PairedPeer;
 use crate::id::{ConnId, Fingerprint, PairId};
 use crate::store::Role;
 use crate::wire::close::CloseCode;
@@ -20,6 +21,62 @@ pub(super) enum Moved {
 }
 
 impl Pairing {
+    /// The last word on a window or an entry. A key that is trusted is met again.
+    pub(super) fn end_pairing(&mut self, id: PairingId, result: Result<PairedPeer, PairingFailure>) {
+        if let Err(why) = result
+            && self.trusts.fail(id)
+        {
+            // Another session, or another device, stays: nothing that the user could mend.
+            if why != PairingFailure::Busy {
+                self.tell(Told::TrustTried(id, why));
+            }
+            return;
+        }
+        if let Some(key) = self.trusts.key_of(id) {
+            self.trusts.remove(&key);
+        }
+        self.entries.remove(&id);
+        self.tell(Told::PairingEnded(id, result));
+    }
+
+    /// The code dies, and with it every session that has not proven it.
+    pub(super) fn close_window(&mut self, now: Instant, why: PairingFailure) {
+        let Some(window) = self.window.take() else { return };
+        let serving = self.sessions.iter_mut().filter(|(_, session)| session.pairing == Some(window.id));
+        let detach = |(conn, session): (&ConnId, &mut Session)| {
+            session.pairing = None;
+            *conn
+        };
+        for conn in serving.map(detach).collect::<Vec<_>>() {
+            self.give_up(now, conn, why);
+        }
+        self.end_pairing(window.id, Err(why));
+    }
+
+    /// Ends a session by this side's will, unless it is bound.
+    pub(super) fn give_up(&mut self, now: Instant, conn: ConnId, why: PairingFailure) {
+        let timeout = why == PairingFailure::Timeout;
+        let reason = if timeout { AbortReason::Timeout } else { AbortReason::Cancelled };
+        if self.sessions.get(&conn).is_some_and(|session| !session.state.is_bound()) {
+            self.end_by(now, conn, |_| End::Abort(reason, why));
+        }
+    }
+
+    /// Ends a session by this side's will, bound or not.
+    pub(super) fn drop_session(&mut self, now: Instant, conn: ConnId, why: PairingFailure) {
+        self.give_up(now, conn, why);
+        if self.sessions.get(&conn).is_some_and(|session| session.state.is_bound()) {
+            self.end_by(now, conn, |_| End::Close(CloseCode::Ok, why));
+        }
+    }
+
+    pub(super) fn end_by(&mut self, now: Instant, conn: ConnId, why: impl FnOnce(&Session) -> End) {
+        if let Some(session) = self.sessions.remove(&conn) {
+            let end = why(&session);
+            self.end(now, conn, session, end);
+        }
+    }
+
     /// Puts a session back, in a state that just began.
     pub(super) fn keep(&mut self, now: Instant, conn: ConnId, mut session: Session) {
         session.until = now + session.state.patience(session.dialled);

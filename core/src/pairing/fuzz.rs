@@ -39,6 +39,12 @@ pub(crate) struct Reached {
     pub(crate) undone: bool,
     /// A side told that a pairing was forgotten.
     pub(crate) unpaired: bool,
+    /// A side was paired without a code, since both trusted each other.
+    pub(crate) trusted: bool,
+    /// A side told that the other, or somebody else, is banned.
+    pub(crate) banned: bool,
+    /// A user was asked whether to pair, and agreed.
+    pub(crate) agreed: bool,
 }
 
 /// Strangers that pair, or try to.
@@ -151,19 +157,30 @@ mod tests {
             all.refused |= reached.refused;
             all.undone |= reached.undone;
             all.unpaired |= reached.unpaired;
+            all.trusted |= reached.trusted;
+            all.banned |= reached.banned;
+            all.agreed |= reached.agreed;
         });
         all
     }
 
     #[test]
     fn the_seeds_of_sessions_are_survived_and_come_far() {
-        let far = Reached { paired: true, refused: true, undone: true, unpaired: true };
+        let far = Reached {
+            paired: true,
+            refused: true,
+            undone: true,
+            unpaired: true,
+            trusted: true,
+            banned: true,
+            agreed: true,
+        };
         assert_eq!(all("pairing_session", session), far);
     }
 
     #[test]
     fn the_seeds_of_lists_are_survived_and_come_far() {
-        let far = Reached { paired: true, refused: false, undone: true, unpaired: true };
+        let far = Reached { paired: true, undone: true, unpaired: true, ..Reached::default() };
         assert_eq!(all("lists", lists), far);
     }
 }

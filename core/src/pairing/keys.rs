@@ -150,7 +150,7 @@ pub(super) fn lp(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::pairing::{Open, Pairing, UserOk};
+    use crate::wire::pairing::{Open, PairHello, PairHelloAck, Pairing, UserOk};
     use data_encoding::HEXLOWER;
 
     fn ends() -> Ends {
@@ -194,6 +194,40 @@ mod tests {
         assert_eq!(
             hex(keys.agreed.secret.as_bytes()),
             "b210e4bb071c41220b8ad9fa09cc4f2290e0fa096b7eb85db914f26c3506260e"
+        );
+    }
+
+    /// Computed as the one above, the frames written out by hand: `Open` to `PairHelloAck`, and the exporter's value in
+    /// the place of what a key exchange brings.
+    #[test]
+    fn the_key_schedule_of_trust_is_pinned() {
+        let (suites, methods) = (vec![1], vec!["trust".to_owned()]);
+        let said = [
+            Pairing::Open(Open { role: crate::store::Role::Host, method: Some("trust".to_owned()) }),
+            Pairing::PairHello(PairHello { version: 1, suites, methods, nonce: [1; 16] }),
+            Pairing::PairHelloAck(PairHelloAck {
+                version: 1,
+                suite: 1,
+                method: "trust".to_owned(),
+                nonce: [2; 16],
+                attempts_left: 255,
+            }),
+        ];
+        let mut transcript = Transcript::begin(&ends());
+        said.iter().for_each(|message| transcript.add(&message.encode()));
+        let keys = transcript.trusted_keys(&ends());
+        let (confirm_a, confirm_b) = (keys.confirm_a(), keys.confirm_b());
+        let (pair_id, secret) = (keys.agreed.pair_id, keys.agreed.secret);
+        let derived = [&keys.transcript, &confirm_a, &confirm_b, pair_id.as_bytes(), secret.as_bytes()];
+        assert_eq!(
+            derived.map(|bytes| HEXLOWER.encode(bytes)),
+            [
+                "a8034b0b121f00db8efb2e28c5a9ee582766d2474e1bb151e2bcd7d853648a4e",
+                "4945baf5f3090ff1003a56cbb60057cbd8dc05ecb90e49e60a8d3b822acdb19e",
+                "81782a7bbfbc272e34b70c9fbfe06cf5a653067c692547bb84b47f8099b79709",
+                "a9ee074295958c1ae012ad7aed37e1a15346264288b2f2e34836f4992b4a5169",
+                "ad7cb9b436f6743c9387a2366e952e22d751c7408454b4180f60afbaa08871ab",
+            ]
         );
     }
 

@@ -11,7 +11,7 @@ use crate::id::{ConnId, PairId, PublicKey};
 use crate::metadata::Metadata;
 use crate::store::Role;
 use crate::wire::frame::Frame;
-use crate::wire::pairing::{Pairing as Message, RejectReason, UserOk};
+use crate::wire::pairing::{Abort, AbortReason, PairHello, Pairing as Message, RejectReason, UserOk};
 use std::time::Instant;
 
 impl Pairing {
@@ -67,7 +67,8 @@ impl Pairing {
                 };
             }
             (state, Message::Abort(abort)) if state.takes_abort() => {
-                return self.end(now, conn, session, End::Told(refused(abort)));
+                let why = self.refusal_of(&session, abort);
+                return self.end(now, conn, session, End::Told(why));
             }
             (state, Message::Reject(reject)) if state.takes_reject() => {
                 let why = match state {
@@ -96,6 +97,21 @@ impl Pairing {
         }
     }
 
+    /// What the peer's giving up means: a joiner that a host dialled to be trusted says nothing else at first.
+    fn refusal_of(&self, session: &Session, abort: &Abort) -> PairingFailure {
+        let is_first = matches!(session.state, State::Host(Host::Hello(_)));
+        let for_trust = session.pairing.is_some_and(|id| self.trusts.has(id));
+        match abort.reason {
+            AbortReason::Refused if is_first && for_trust => PairingFailure::NotTrusted,
+            AbortReason::Refused
+            | AbortReason::Cancelled
+            | AbortReason::Timeout
+            | AbortReason::Hook
+            | AbortReason::Store
+            | AbortReason::Busy => refused(abort),
+        }
+    }
+
     fn on_host(
         &mut self,
         now: Instant,
@@ -108,22 +124,8 @@ impl Pairing {
         // A state that was consumed ends as one that holds nothing.
         let over = |end| Box::new((State::Last, end));
         let next = match (state, message) {
-            (Host::Hello(state), Message::PairHello(hello)) if host::wants_trust(&hello) => {
-                let trust = self.admit_trusted(session).map_err(over)?;
-                let answer = state.on_trust(frame, &hello, &mut self.rng);
-                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
-                session.pairing = Some(trust);
-                self.tell(Told::PairingProgress(trust, PairingStep::Connected));
-                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
-                Host::Trust(next)
-            }
             (Host::Hello(state), Message::PairHello(hello)) => {
-                let (window, left) = self.admit(session).map_err(over)?;
-                let answer = state.on_hello(frame, &hello, left, &mut self.rng);
-                let (next, ack) = answer.map_err(|reason| over(reject(reason, PairingFailure::Method)))?;
-                session.pairing = Some(window);
-                self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
-                Host::Pake(next)
+                self.choose(conn, session, state, &hello, frame).map_err(over)?
             }
             (Host::Pake(state), Message::PakeA(point)) => {
                 let ours = self.window.as_mut().filter(|window| Some(window.id) == session.pairing);
@@ -176,6 +178,31 @@ impl Pairing {
             (state, _) => return Err(Box::new((State::Host(state), End::PROTOCOL))),
         };
         Ok(State::Host(next))
+    }
+
+    /// As host: what the joiner offers, and this side may serve. Trust is never chosen beside a code.
+    fn choose(
+        &mut self,
+        conn: ConnId,
+        session: &mut Session,
+        state: host::AwaitHello,
+        hello: &PairHello,
+        frame: &Frame,
+    ) -> Result<Host, End> {
+        let unfit = |reason| reject(reason, PairingFailure::Method);
+        let (pairing, next, ack) = if host::wants_trust(hello) {
+            let trust = self.admit_trusted(session)?;
+            let (next, ack) = state.on_trust(frame, hello, &mut self.rng).map_err(unfit)?;
+            self.tell(Told::PairingProgress(trust, PairingStep::Connected));
+            (trust, Host::Trust(next), ack)
+        } else {
+            let (window, left) = self.admit(session)?;
+            let (next, ack) = state.on_hello(frame, hello, left, &mut self.rng).map_err(unfit)?;
+            (window, Host::Pake(next), ack)
+        };
+        session.pairing = Some(pairing);
+        self.events.push_back(Event::Send { conn, frame: ack.into_bytes() });
+        Ok(next)
     }
 
     fn on_joiner(

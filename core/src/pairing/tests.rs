@@ -2,6 +2,7 @@
 
 mod again;
 mod attack;
+mod ban;
 mod confirm;
 mod faults;
 mod flow;

@@ -140,6 +140,9 @@ impl Pairing {
 
     /// The LAN shows a key, or so it says: is it one that is to be met?
     pub(crate) fn handle_sighted(&mut self, now: Instant, key: &Fingerprint) {
+        if self.trusts.get(key).is_none() {
+            return;
+        }
         let first = self.first_to_dial(key);
         if let Some(trust) = self.trusts.get_mut(key) {
             trust.hasten(now, first, &mut self.rng);
@@ -220,15 +223,23 @@ impl Pairing {
         let is_due = |trust: &super::marks::Trust| matches!(trust.next, Next::At(at) if at <= now);
         let due = self.trusts.iter().filter(|(key, trust)| is_due(trust) && self.is_trusted(key));
         for (key, pairing) in due.map(|(key, trust)| (*key, trust.id)).collect::<Vec<_>>() {
-            let busy = self.is_meeting(&key, pairing);
+            let in_session = self.sessions.values().any(|session| session.pairing == Some(pairing));
+            let undecided = self.undecided_with(&key);
             let trust = self.trusts.get_mut(&key).expect("a trust that is due is there");
-            if busy {
+            if in_session {
                 trust.put_off(now);
                 continue;
             }
             trust.tried(now);
+            if undecided.is_some() {
+                trust.next = Next::Undrawn;
+            }
             let addresses = self.addresses_of_trusted(&key);
-            self.events.push_back(Event::Meet { pairing, key, addresses });
+            self.events.push_back(match undecided {
+                // An earlier session left a record, which the other side decides on a data connection.
+                Some(peer) => Event::Seek { peer, addresses },
+                None => Event::Meet { pairing, key, addresses },
+            });
         }
     }
 
@@ -348,11 +359,10 @@ impl Pairing {
         wish.is_some_and(|wish| self.ledger.mark(key).map(|mark| &mark.kind) == wish.kind.as_ref())
     }
 
-    /// Whether there is a session, or a record that another side has to decide, already.
-    fn is_meeting(&self, key: &Fingerprint, trust: PairingId) -> bool {
+    /// The key, if there is a record of it that the other side has to decide.
+    fn undecided_with(&self, key: &Fingerprint) -> Option<PublicKey> {
         let mut tentative = self.ledger.iter().filter(|record| is_tentative(record.state));
-        self.sessions.values().any(|session| session.pairing == Some(trust))
-            || tentative.any(|record| record.peer.fingerprint() == *key)
+        tentative.find(|record| record.peer.fingerprint() == *key).map(|record| record.peer)
     }
 
     fn addresses_of_trusted(&self, key: &Fingerprint) -> Vec<SocketAddr> {

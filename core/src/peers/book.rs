@@ -2,10 +2,14 @@
 //!
 //! All of it is hearsay. Never dials, and decides nothing about trust.
 
+mod room;
+
+use self::room::Evict;
 use crate::event::{DiscoveredPeer, KnownAddress, Source};
 use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
+use crate::shares::{Shares, Stake};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Addresses that the application may give for one peer; a further one replaces the oldest.
@@ -46,20 +50,15 @@ struct Entry {
     manual: Vec<SocketAddr>,
     remembered: Option<SocketAddr>,
     seen_at: Instant,
-}
-
-/// Who may go from a full book: never a paired peer, and of others the one seen longest ago.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Evict {
-    /// Nobody that the application gave an address for.
-    Unasked,
-    /// Those as well, after all others.
-    Unpaired,
+    stake: Stake,
 }
 
 /// The address book.
 pub(super) struct Book {
     entries: BTreeMap<PeerId, Entry>,
+    shares: Shares<PeerId>,
+    /// Both names of every paired key.
+    paired: BTreeSet<PeerId>,
     max: usize,
     /// A peer that is announced is missing, for want of room.
     crowded: bool,
@@ -67,21 +66,26 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn new(max: usize) -> Self {
-        Self { entries: BTreeMap::new(), max, crowded: false }
+        let (entries, paired) = (BTreeMap::new(), BTreeSet::new());
+        Self { entries, shares: Shares::new(max), paired, max, crowded: false }
     }
 
-    /// A peer is announced on an interface. `keep` names those that are never evicted. Where nobody can make
-    /// way, nothing is kept of it. Also returns the peer that made way, if it was present.
+    /// The keys that are paired: they are never evicted.
+    pub(super) fn set_paired(&mut self, keys: &BTreeSet<PublicKey>) {
+        self.paired = keys.iter().flat_map(names).collect();
+    }
+
+    /// A peer is announced on an interface, first by `source`. Where nobody can make way, nothing is kept of it.
+    /// Also returns the peer that made way, if it was present.
     pub(super) fn sight(
         &mut self,
         now: Instant,
         id: PeerId,
-        interface: u32,
+        (interface, source): (u32, IpAddr),
         mut sighting: Sighting,
-        keep: &BTreeSet<PublicKey>,
     ) -> (Change, Option<PeerId>) {
         sighting.addresses.truncate(MAX_SIGHTED);
-        let (entry, evicted) = self.entry(now, id, keep, Evict::Unasked);
+        let (entry, evicted) = self.entry(now, (id, source), Evict::Unasked);
         let Some(entry) = entry else {
             self.crowded = true;
             return (Change::Nothing, evicted);
@@ -109,7 +113,7 @@ impl Book {
             return Change::Updated;
         }
         if entry.manual.is_empty() && entry.remembered.is_none() {
-            self.entries.remove(id);
+            self.remove(id);
         }
         Change::Expired
     }
@@ -123,14 +127,8 @@ impl Book {
     }
 
     /// The application knows an address. Returns the peer that made way, if it was present.
-    pub(super) fn add_manual(
-        &mut self,
-        now: Instant,
-        id: PeerId,
-        address: SocketAddr,
-        keep: &BTreeSet<PublicKey>,
-    ) -> Option<PeerId> {
-        let (entry, evicted) = self.entry(now, id, keep, Evict::Unpaired);
+    pub(super) fn add_manual(&mut self, now: Instant, id: PeerId, address: SocketAddr) -> Option<PeerId> {
+        let (entry, evicted) = self.entry(now, (id, address.ip()), Evict::Unpaired);
         if let Some(entry) = entry.filter(|entry| !entry.manual.contains(&address)) {
             if entry.manual.len() >= MAX_MANUAL {
                 entry.manual.remove(0);
@@ -141,14 +139,8 @@ impl Book {
     }
 
     /// A connection to a peer stood at this address. Returns the peer that made way, if it was present.
-    pub(super) fn remember(
-        &mut self,
-        now: Instant,
-        id: PeerId,
-        address: SocketAddr,
-        keep: &BTreeSet<PublicKey>,
-    ) -> Option<PeerId> {
-        let (entry, evicted) = self.entry(now, id, keep, Evict::Unasked);
+    pub(super) fn remember(&mut self, now: Instant, id: PeerId, address: SocketAddr) -> Option<PeerId> {
+        let (entry, evicted) = self.entry(now, (id, address.ip()), Evict::Unasked);
         if let Some(entry) = entry {
             entry.remembered = Some(address);
         }
@@ -186,7 +178,7 @@ impl Book {
     }
 
     /// A present peer as the application sees it.
-    pub(super) fn describe(&self, id: &PeerId, paired: &BTreeSet<PublicKey>) -> Option<DiscoveredPeer> {
+    pub(super) fn describe(&self, id: &PeerId) -> Option<DiscoveredPeer> {
         let entry = self.entries.get(id)?;
         let hints = &entry.sightings.values().next()?.hints;
         let sighted = entry.sightings.iter().flat_map(|(interface, sighting)| {
@@ -205,7 +197,7 @@ impl Book {
             pairing: hints.pairing,
             extra: hints.extra.clone(),
             addresses: sighted.chain(manual).chain(remembered).collect(),
-            paired: paired.iter().any(|key| key.is_named(id)),
+            paired: self.paired.contains(id),
         })
     }
 
@@ -218,10 +210,12 @@ impl Book {
         self.max
     }
 
-    /// How many peers there are, the most addresses given for one, and the most interfaces that see one.
-    pub(super) fn sizes(&self) -> [usize; 3] {
+    /// How many peers there are, the most addresses given for one, the most interfaces that see one, and how many
+    /// announced them.
+    pub(super) fn sizes(&self) -> [usize; 4] {
         let most = |of: fn(&Entry) -> usize| self.entries.values().map(of).max().unwrap_or(0);
-        [self.entries.len(), most(|entry| entry.manual.len()), most(|entry| entry.sightings.len())]
+        let [given, seen_by] = [most(|entry| entry.manual.len()), most(|entry| entry.sightings.len())];
+        [self.entries.len(), given, seen_by, self.shares.sources()]
     }
 
     /// The entry of a peer, made where there is room for it, or where it is to be kept; and who made way, if
@@ -229,27 +223,18 @@ impl Book {
     fn entry(
         &mut self,
         now: Instant,
-        id: PeerId,
-        keep: &BTreeSet<PublicKey>,
+        (id, source): (PeerId, IpAddr),
         evict: Evict,
     ) -> (Option<&mut Entry>, Option<PeerId>) {
         let mut evicted = None;
         if self.entries.len() >= self.max && !self.entries.contains_key(&id) {
-            // Each name is a hash: to ask each key for each entry would cost a stranger nothing, and us much.
-            let kept: BTreeSet<PeerId> = keep.iter().flat_map(names).collect();
-            let is_kept = |id: &PeerId| kept.contains(id);
-            let may_go = |(id, entry): &(&PeerId, &Entry)| {
-                !is_kept(id) && (evict == Evict::Unpaired || entry.manual.is_empty())
-            };
-            let going = self.entries.iter().filter(may_go);
-            let oldest = going.min_by_key(|(_, entry)| (!entry.manual.is_empty(), entry.seen_at));
-            match oldest.map(|(id, entry)| (*id, !entry.sightings.is_empty())) {
-                Some((oldest, was_present)) => {
-                    self.entries.remove(&oldest);
+            match self.who_goes(now, (&id, source), evict) {
+                Some(going) => {
+                    let was_present = self.remove(&going).is_some_and(|entry| !entry.sightings.is_empty());
                     self.crowded |= was_present;
-                    evicted = was_present.then_some(oldest);
+                    evicted = was_present.then_some(going);
                 }
-                None if is_kept(&id) => {}
+                None if self.paired.contains(&id) => {}
                 None => return (None, None),
             }
         }
@@ -258,8 +243,15 @@ impl Book {
             manual: Vec::new(),
             remembered: None,
             seen_at: now,
+            stake: self.shares.add(now, source, id),
         });
         (Some(entry), evicted)
+    }
+
+    fn remove(&mut self, id: &PeerId) -> Option<Entry> {
+        let entry = self.entries.remove(id)?;
+        self.shares.remove(&entry.stake);
+        Some(entry)
     }
 }
 
@@ -269,80 +261,4 @@ fn names(key: &PublicKey) -> [PeerId; 2] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::Identity;
-    use crate::testing::base;
-    use std::time::Duration;
-
-    fn id(n: u8) -> PeerId {
-        PeerId::Sha1([n; 20])
-    }
-
-    fn sighting(address: &str) -> Sighting {
-        Sighting { addresses: vec![address.parse().unwrap()], hints: Hints::default() }
-    }
-
-    #[test]
-    fn who_was_not_kept_is_asked_for_once_a_quarter_is_free() {
-        let (mut book, nobody, now) = (Book::new(4), BTreeSet::new(), base());
-        for n in 0..6 {
-            book.sight(now + Duration::from_secs(u64::from(n)), id(n), 2, sighting("192.0.2.1:1"), &nobody);
-        }
-        assert!(!book.take_room(), "it is full");
-        book.unsight(&id(5), 2);
-        assert!(book.take_room());
-        assert!(!book.take_room(), "it is said once");
-    }
-
-    #[test]
-    fn one_links_loss_is_no_expiry() {
-        let (mut book, nobody, now) = (Book::new(8), BTreeSet::new(), base());
-        let change = book.sight(now, id(1), 2, sighting("192.0.2.1:1"), &nobody);
-        assert_eq!(change, (Change::Discovered, None));
-        assert_eq!(book.sight(now, id(1), 3, sighting("192.0.2.1:1"), &nobody).0, Change::Updated);
-        assert_eq!(book.sight(now, id(1), 3, sighting("192.0.2.1:1"), &nobody).0, Change::Nothing);
-        assert_eq!(book.unsight(&id(1), 2), Change::Updated);
-        assert_eq!(book.unsight(&id(1), 3), Change::Expired);
-        assert_eq!(book.unsight(&id(1), 3), Change::Nothing);
-    }
-
-    #[test]
-    fn a_full_book_evicts_the_unpaired_peer_seen_longest_ago() {
-        let (mut book, now) = (Book::new(2), base());
-        let friend = Identity::from_entropy([1; 32]).public_key();
-        let keep = BTreeSet::from([friend]);
-        let paired = friend.peer_id(PeerIdKind::Sha1);
-        book.sight(now, paired, 2, sighting("192.0.2.1:1"), &keep);
-        book.sight(now, id(8), 2, sighting("192.0.2.2:1"), &keep);
-        let (_, evicted) = book.sight(now, id(9), 2, sighting("192.0.2.3:1"), &keep);
-        assert_eq!(evicted, Some(id(8)));
-        assert!(book.describe(&paired, &keep).unwrap().paired);
-    }
-
-    #[test]
-    fn a_full_book_takes_what_the_application_gives_for_what_it_gave_first() {
-        let (mut book, nobody, now) = (Book::new(2), BTreeSet::new(), base());
-        let address = "192.0.2.1:1".parse().unwrap();
-        for n in 1..100 {
-            book.add_manual(now + std::time::Duration::from_secs(n.into()), id(n), address, &nobody);
-            assert!(book.sizes()[0] <= 2);
-            assert_eq!(book.addresses_of(&[id(n)]), [address]);
-        }
-        let late = now + std::time::Duration::from_secs(200);
-        assert_eq!(book.sight(late, id(200), 2, sighting("192.0.2.2:1"), &nobody), (Change::Nothing, None));
-        assert_eq!(book.sizes()[0], 2, "nobody that the application named makes way for a stranger");
-    }
-
-    #[test]
-    fn the_last_good_address_comes_first_and_none_twice() {
-        let (mut book, nobody, now) = (Book::new(8), BTreeSet::new(), base());
-        let key = Identity::from_entropy([1; 32]).public_key();
-        let id = key.peer_id(PeerIdKind::Sha256);
-        book.sight(now, id, 2, sighting("192.0.2.1:1"), &nobody);
-        book.add_manual(now, id, "192.0.2.2:1".parse().unwrap(), &nobody);
-        book.remember(now, id, "192.0.2.1:1".parse().unwrap(), &nobody);
-        let order: Vec<String> = book.addresses(&key).iter().map(ToString::to_string).collect();
-        assert_eq!(order, ["192.0.2.1:1", "192.0.2.2:1"]);
-    }
-}
+mod tests;

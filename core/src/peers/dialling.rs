@@ -66,7 +66,7 @@ impl Peers {
 
     /// A key answered at this address.
     pub(crate) fn remember(&mut self, now: Instant, peer: &PublicKey, address: SocketAddr) {
-        let evicted = self.book.remember(now, peer.peer_id(self.kind), address, &self.paired);
+        let evicted = self.book.remember(now, peer.peer_id(self.kind), address);
         self.tell_evicted(evicted);
     }
 

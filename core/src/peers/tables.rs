@@ -28,7 +28,8 @@ impl Peers {
     /// All of them.
     pub(crate) fn tables(&self, bounds: Bounds) -> Vec<Table> {
         let Bounds { connections, interfaces, pairings, records } = bounds;
-        let [known, given, seen_by] = self.book.sizes();
+        let [known, given, seen_by, sources] = self.book.sizes();
+        let max = self.book.max().saturating_add(NAMES_A_KEY * records);
         let dials = pairings + records;
         // A dial that ends hangs up on all of its candidates, and is told of.
         let of_dials = dials * (MAX_CANDIDATES + 2);
@@ -37,7 +38,8 @@ impl Peers {
         let lists = self.links.values().map(|link| link.list.len());
         vec![
             // Paired peers are never refused.
-            Table::new("peers: known", known, self.book.max().saturating_add(NAMES_A_KEY * records)),
+            Table::new("peers: known", known, max),
+            Table::new("peers: sources of peers", sources, max),
             Table::fullest("peers: addresses given of a peer", [given], MAX_MANUAL),
             Table::fullest("peers: interfaces that see a peer", [seen_by], interfaces),
             Table::new("peers: paired", self.paired.len(), records),

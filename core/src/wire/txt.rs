@@ -48,14 +48,13 @@ impl Txt {
         if rdata.is_empty() {
             return Ok(Self::default());
         }
-        if rdata.len() > MAX_TXT {
-            return Err(TxtError::Length);
-        }
-        let mut rest = rdata;
-        while let Some((&len, after)) = rest.split_first() {
-            rest = after.get(usize::from(len)..).ok_or(TxtError::Truncated)?;
-        }
+        check(rdata)?;
         Ok(Self(rdata.into()))
+    }
+
+    /// Whether rdata can be [decoded](Self::decode).
+    pub(crate) fn is_sound(rdata: &[u8]) -> bool {
+        check(rdata).is_ok()
     }
 
     /// Writes pairs, in their order.
@@ -103,6 +102,17 @@ impl Txt {
             None => (!string.is_empty()).then_some((string, Value::Present)),
         })
     }
+}
+
+fn check(rdata: &[u8]) -> Result<(), TxtError> {
+    if rdata.len() > MAX_TXT {
+        return Err(TxtError::Length);
+    }
+    let mut rest = rdata;
+    while let Some((&len, after)) = rest.split_first() {
+        rest = after.get(usize::from(len)..).ok_or(TxtError::Truncated)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -44,10 +44,12 @@ impl Home {
         Ok(records)
     }
 
-    /// Deletes every record of the same key, whatever its state.
+    /// Deletes every record of the same key, whatever its state, and the trust in that key.
     pub(crate) fn forget(&self, record: &PairRecord) -> Result<(), Failure> {
-        let delete = ids_of(&self.stored()?, &record.peer.fingerprint());
-        self.write(StoreChange { delete, ..StoreChange::default() })
+        let (stored, key) = (self.stored()?, record.peer.fingerprint());
+        let trusted = stored.marks.iter().filter(|mark| mark.fingerprint == key && mark.is_trusted());
+        let unmark = trusted.map(|mark| mark.fingerprint).collect();
+        self.write(StoreChange { delete: ids_of(&stored, &key), unmark, ..StoreChange::default() })
     }
 
     /// Keeps a key out, and deletes every record of it.

@@ -1,9 +1,10 @@
 //! Trust without a code, and bans, through whole nodes on a LAN.
 
 use super::support::*;
-use handfast_core::store::Mark;
+use handfast_core::store::{Mark, PairState};
 use handfast_core::{ConnectFailure, Event, Fingerprint, Interfaces, PairingFailure, PairingId, Target};
 use handfast_tests::fabric::Host;
+use handfast_tests::store::StoreFault;
 use handfast_tests::world::World;
 use std::time::Duration;
 
@@ -175,4 +176,43 @@ fn interfaces_that_are_not_used_bring_nobody_to_trust() {
     assert!(!is_paired(&world, a) && !is_paired(&world, b));
     let tried = |event: &Event| matches!(event, Event::TrustTried(..));
     assert!(!told(&world, a, tried), "who was seen nowhere was not tried");
+}
+
+#[test]
+fn a_store_that_fails_or_a_crash_at_any_write_leaves_both_paired_in_the_end_and_no_mark() {
+    let fates = [StoreFault::CrashBefore, StoreFault::CrashAfter, StoreFault::Fail, StoreFault::FailWritten];
+    for (at, fate) in (0..4).flat_map(|at| fates.map(|fate| (at, fate))) {
+        for unlucky in [0, 1] {
+            let (mut world, a, b) = strangers();
+            let host = [a, b][unlucky];
+            // The mark, `hook`, the vote, `paired`.
+            world[host].store.script.extend(std::iter::repeat_n(None, at));
+            world[host].store.script.push_back(Some(fate));
+            trust(&mut world, a, 2, &Target::Any);
+            trust(&mut world, b, 1, &Target::Any);
+            world.run_for(Duration::from_secs(60));
+            if world[host].node().is_none() {
+                world.restart(host);
+                world.run_for(Duration::ZERO);
+                if at == 0 && fate == StoreFault::CrashBefore {
+                    // It was never stored, nor told to be.
+                    trust(&mut world, host, if unlucky == 0 { 2 } else { 1 }, &Target::Any);
+                }
+            }
+            world.run_for(Duration::from_secs(700));
+            let case = format!("write {at} of {unlucky}: {fate:?}");
+            let held = [a, b].map(|host| world[host].store.records.values().cloned().collect::<Vec<_>>());
+            assert!(held.iter().all(|records| records.len() == 1), "{case}: {held:?}");
+            assert_eq!(held[0][0].pair_id, held[1][0].pair_id, "{case}");
+            for host in [a, b] {
+                assert!(world[host].store.records.values().all(|r| r.state == PairState::Paired), "{case}");
+                assert!(world[host].store.marks.is_empty(), "{case}");
+                // What a lost session left undecided is replaced, of which the hook was told.
+                let record = world[host].store.records.values().next().unwrap();
+                let mut saved = world[host].app.saved.clone();
+                saved.retain(|id| !record.replaces.contains(id));
+                assert_eq!(saved, [record.pair_id], "{case}");
+            }
+        }
+    }
 }

@@ -184,12 +184,13 @@ impl Report {
         for one in shrunk {
             one.tell(out)?;
         }
-        let Feats { paired, connected, streams, bytes, .. } = self.feats;
+        let Feats { paired, connected, streams, bytes, published, renamed, found, .. } = self.feats;
         writeln!(
             out,
             "{paired} times paired, {connected} connected; {streams} streams whole, {} MiB",
             bytes >> 20
         )?;
+        writeln!(out, "{published} services published, {renamed} renamed; {found} found")?;
         let (broken, silent) = (self.broken.len(), self.silent().len());
         writeln!(
             out,
@@ -204,7 +205,7 @@ impl Report {
 
     fn json(&self, shrunk: &[Shrunk]) -> Value {
         let faults = Fault::ALL.map(|fault| (fault.to_string(), self.tally.of(fault).into()));
-        let Feats { paired, connected, streams, bytes, .. } = self.feats;
+        let Feats { paired, connected, streams, bytes, published, renamed, found, .. } = self.feats;
         let one =
             |one: &Shrunk| json!({ "seed": one.seed, "left": one.left, "broken": one.smaller.sentence });
         json!({
@@ -218,6 +219,9 @@ impl Report {
             "connected": connected,
             "streams": streams,
             "bytes": bytes,
+            "published": published,
+            "renamed": renamed,
+            "found": found,
             "seconds": tenth(self.seconds),
             "seeds_per_s": tenth(self.rate()),
             "simulated_hours": tenth(self.hours()),

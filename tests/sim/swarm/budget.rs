@@ -1,5 +1,6 @@
 //! What a host may put on the wire, counted at the simulated link and never by its own counters.
 
+use super::plan::{Plan, Step, Villain};
 use crate::fabric::Host;
 use crate::world::Seen;
 use simple_dns::{Packet, PacketFlag, ResourceRecord};
@@ -25,6 +26,10 @@ const MULTICASTS: u32 = 60;
 /// all is followed by a list of hundreds that are known.
 const MULTICASTS_IN_FLOOD: u32 = 400;
 
+/// The same while somebody takes back what is not his: each set of records is said again at most once a second, and
+/// those of services come on top of the device's own.
+const MULTICASTS_IN_FORGERY: u32 = 150;
+
 /// What a host said last, on one interface of one family.
 #[derive(Default)]
 struct Line {
@@ -44,13 +49,21 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(flooded: bool) -> Self {
-        let multicasts = if flooded { MULTICASTS_IN_FLOOD } else { MULTICASTS };
+    /// For a world in which this happens.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let has = |what: fn(&Step) -> bool| plan.steps.iter().flatten().any(|(_, step)| what(step));
+        let flooded = has(|step| matches!(step, Step::Villain(_, Villain::RecordFlood, _)));
+        let forged = has(|step| matches!(step, Step::Villain(_, who, _) if who.speaks_for_others()));
+        let multicasts = match (flooded, forged && has(|step| matches!(step, Step::Wish(..)))) {
+            (true, _) => MULTICASTS_IN_FLOOD,
+            (false, true) => MULTICASTS_IN_FORGERY,
+            (false, false) => MULTICASTS,
+        };
         Self { multicasts, lines: BTreeMap::new() }
     }
 
     /// A datagram of a node. Panics where it is one too many.
-    pub(super) fn sent(&mut self, seen: &Seen<'_>) {
+    pub(super) fn sent(&mut self, seen: &Seen<'_>, packet: &Packet<'_>) {
         let Some(interface) = seen.interface else { return };
         if !seen.destination.ip().is_multicast() {
             return;
@@ -60,7 +73,6 @@ impl Budget {
             *line = Line { changes: seen.changes, ..Line::default() };
         }
         line.count(seen.at, self.multicasts);
-        let packet = Packet::parse(seen.bytes).expect("what a node multicasts can be read");
         if packet.has_flags(PacketFlag::RESPONSE) {
             for record in packet.answers.iter().chain(&packet.additional_records) {
                 line.record(seen.at, record);
@@ -71,7 +83,10 @@ impl Budget {
                 false => (&mut line.probes, PROBE_EVERY, "a probe"),
             };
             for question in &packet.questions {
-                let key = format!("{} {:?}", question.qname, question.qtype).into_bytes();
+                // Whose user takes a name back and wants it again begins anew, with something else to say of it.
+                let proposed = packet.name_servers.iter().filter(|record| record.name == question.qname);
+                let proposed: Vec<_> = proposed.map(|record| &record.rdata).collect();
+                let key = format!("{} {:?} {proposed:?}", question.qname, question.qtype).into_bytes();
                 apart(asked, key, seen.at, every, what);
             }
         }

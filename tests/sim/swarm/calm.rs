@@ -1,6 +1,7 @@
 //! What must hold once nothing is wrong any more: nobody says what is known, and who says goodbye is gone.
 
 use super::director::Director;
+use super::market;
 use super::plan::{Joint, Step};
 use crate::fabric::{Host, Segment};
 use crate::world::Seen;
@@ -10,28 +11,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// An answer comes within this time of its question, or never: half a second for known answers that are still
-/// to come, and the random delays. RFC 6762 §6, §7.2.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// to come, and the random delays; or a second after the same was said before. RFC 6762 §6, §7.2.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1_100);
 
 /// A goodbye takes effect a second after it was heard. RFC 6762 §10.1.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
 
-/// Wakes one host after the other, so that each asks who is there and says whom it knows; and ends one.
+/// Wakes one host after the other, so that each asks who is there and says whom it knows.
 pub(super) fn check(director: &mut Director) {
     // What a reflector asks on another's behalf is not seen.
     let reflected = director.plan.joints.iter().any(|joint| matches!(joint, Joint::Reflector(..)));
     for number in 0..director.hosts.len() {
-        let Some(host) = director.hosts[number].filter(|_| !reflected) else { continue };
-        director.hushed.borrow_mut().listen_to(host);
+        let Some(host) = director.hosts[number] else { continue };
+        if !reflected {
+            director.hushed.borrow_mut().listen_to(host);
+        }
         director.world.tell(host, |node, now| node.handle_wake(now, Duration::from_secs(60)));
         director.pass_until(director.world.elapsed() + 5 * ANSWERED_WITHIN);
         director.hushed.borrow_mut().rest();
     }
-    check_goodbye(director);
 }
 
-/// Ends the first host in good order: all who saw it see it go.
-fn check_goodbye(director: &mut Director) {
+/// Ends the first host in good order: all who saw it see it go, with all that it offers.
+pub(super) fn check_goodbye(director: &mut Director) {
     // What a stranger said in its name may outlive it.
     let lies = |step: &Step| matches!(step, Step::Villain(_, who, _) if who.speaks_for_others());
     if director.plan.steps.iter().flatten().any(|(_, step)| lies(step)) {
@@ -42,7 +44,8 @@ fn check_goodbye(director: &mut Director) {
         return;
     };
     let id = director.id(first);
-    director.world.shut_down(leaver);
+    director.shut_down(leaver);
+    director.left = Some(first);
     director.pass_until(director.world.elapsed() + GONE_WITHIN);
     for number in first + 1..director.hosts.len() {
         let (Some(host), Some(other)) = (director.hosts[number], director.plan.guests[number].clone()) else {
@@ -56,6 +59,9 @@ fn check_goodbye(director: &mut Director) {
             !seen.iter().any(|peer| peer.id == id),
             "who says goodbye is gone: host-{number} still sees host-{first}"
         );
+    }
+    if let Some(sentence) = market::discord(director) {
+        panic!("who says goodbye is gone: {sentence}");
     }
 }
 
@@ -87,18 +93,17 @@ impl Hushed {
     }
 
     /// A datagram of a node. Panics where it says what its asker knew.
-    pub(super) fn sent(&mut self, seen: &Seen<'_>) {
+    pub(super) fn sent(&mut self, seen: &Seen<'_>, packet: &Packet<'_>) {
         let Some(interface) = seen.interface.filter(|_| self.woken.is_some()) else { return };
         let Some(segment) = self.homes.get(&(seen.host, interface)).copied() else { return };
         let family = Family::of(seen.destination.ip());
-        let packet = Packet::parse(seen.bytes).expect("what a node says on the LAN can be read");
         if packet.has_flags(PacketFlag::RESPONSE) {
             if self.woken == Some(seen.host) {
                 return;
             }
-            self.answered(seen.at, (segment, family), &packet);
+            self.answered(seen.at, (segment, family), packet);
         } else {
-            self.question(seen.at, (segment, family), &packet);
+            self.question(seen.at, (segment, family), packet);
         }
     }
 

@@ -9,8 +9,17 @@ pub(super) struct Dice(ChaCha12Rng);
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
+        Self::of_stream(seed, 7)
+    }
+
+    /// Those that say what users offer and look for: that they do changes nothing else of a world.
+    pub(super) fn of_wishes(seed: u64) -> Self {
+        Self::of_stream(seed, 8)
+    }
+
+    fn of_stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
-        rng.set_stream(7);
+        rng.set_stream(stream);
         Self(rng)
     }
 

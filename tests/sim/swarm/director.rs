@@ -7,7 +7,9 @@ use super::agenda::{Agenda, Item};
 use super::budget::Budget;
 use super::calm::{self, Hushed};
 use super::geography::Geography;
-use super::plan::{Guest, Plan, Step, Villain};
+use super::manners::Manners;
+use super::plan::{Guest, Plan};
+use super::rehearsal;
 use super::truth::Truth;
 use super::user::User;
 use super::verdict;
@@ -16,6 +18,7 @@ use crate::machine::Setup;
 use crate::trace::Detail;
 use crate::world::World;
 use handfast_core::{Config, Identity, PairingId, PeerId, PeerIdKind, PublicKey, ServiceName};
+use simple_dns::Packet;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,6 +41,8 @@ pub(super) struct Director {
     pub(super) hosts: Vec<Option<Host>>,
     /// Whether anybody is told what he knows.
     pub(super) hushed: Rc<RefCell<Hushed>>,
+    /// The guest that left in good order when all was calm.
+    pub(super) left: Option<usize>,
     agenda: Agenda,
     /// What each user began last.
     begun: BTreeMap<Host, PairingId>,
@@ -49,14 +54,18 @@ impl Director {
         let mut world = World::seeded(plan.seed);
         world.trace.keep(detail);
         world.restart_after = Some(RESTART_AFTER);
-        let flood = |step: &Step| matches!(step, Step::Villain(_, Villain::RecordFlood, _));
-        let flooded = plan.steps.iter().flatten().any(|(_, step)| flood(step));
-        let budget = Rc::new(RefCell::new(Budget::new(flooded)));
+        let mut budget = Budget::new(&plan);
         let hushed = Rc::new(RefCell::new(Hushed::default()));
         let listener = Rc::clone(&hushed);
+        let mut manners = Manners::default();
         world.watch(Box::new(move |seen| {
-            budget.borrow_mut().sent(seen);
-            listener.borrow_mut().sent(seen);
+            if seen.interface.is_none() {
+                return;
+            }
+            let packet = Packet::parse(seen.bytes).expect("what a node says on the LAN can be read");
+            budget.sent(seen, &packet);
+            listener.borrow_mut().sent(seen, &packet);
+            manners.sent(seen, &packet);
         }));
         let places = Geography::build(&plan, &mut world.fabric);
         let mut agenda = Agenda::default();
@@ -76,6 +85,7 @@ impl Director {
             places,
             hosts,
             hushed,
+            left: None,
             agenda,
             begun: BTreeMap::new(),
             checked: Duration::ZERO,
@@ -93,6 +103,8 @@ impl Director {
         self.heal();
         verdict::await_rest(self);
         calm::check(self);
+        rehearsal::play(self);
+        calm::check_goodbye(self);
     }
 
     /// Lets time pass until a moment after the beginning.
@@ -104,7 +116,7 @@ impl Director {
             while self.world.step(until) {}
             if self.world.elapsed() >= self.checked + CHECK_EVERY {
                 self.checked = self.world.elapsed();
-                verdict::check_tables(self);
+                verdict::check_nodes(self);
             }
             if self.world.elapsed() >= at {
                 return;

@@ -172,6 +172,22 @@ impl Geography {
         self.any_two(from, to, |a, b| self.hear(a, b))
     }
 
+    /// Which interfaces of another guest a guest's interface hears, once nothing is wrong: those that share an IP
+    /// version with it.
+    pub(super) fn heard(
+        &self,
+        ((a, one), index): ((usize, &Guest), usize),
+        (b, other): (usize, &Guest),
+    ) -> impl Iterator<Item = u32> {
+        let on = one.segments[index];
+        let own = families(&self.addresses(a, index, on, one));
+        other.segments.iter().enumerate().filter_map(move |(at, segment)| {
+            let his = families(&self.addresses(b, at, *segment, other));
+            let shared = his.into_iter().zip(own).any(|(his, own)| his && own);
+            (shared && self.hear(on, *segment)).then_some(at as u32 + 1)
+        })
+    }
+
     /// Whether one guest can dial another, once nothing is wrong.
     pub(super) fn reaches(&self, from: (usize, &Guest), to: (usize, &Guest)) -> bool {
         let public = |(n, guest): (usize, &Guest)| {
@@ -193,17 +209,20 @@ impl Geography {
         (b, other): (usize, &Guest),
         joined: impl Fn(usize, usize) -> bool,
     ) -> bool {
-        let families = |number, guest: &Guest, index: usize, on| {
-            let addresses = self.addresses(number, index, on, guest);
-            [addresses.iter().any(|a| a.ip.is_ipv4()), addresses.iter().any(|a| a.ip.is_ipv6())]
-        };
+        let of =
+            |number, guest: &Guest, index: usize, on| families(&self.addresses(number, index, on, guest));
         one.segments.iter().enumerate().any(|(i, s)| {
             other.segments.iter().enumerate().any(|(j, t)| {
-                let ([v4, v6], [w4, w6]) = (families(a, one, i, *s), families(b, other, j, *t));
+                let ([v4, v6], [w4, w6]) = (of(a, one, i, *s), of(b, other, j, *t));
                 joined(*s, *t) && ((v4 && w4) || (v6 && w6))
             })
         })
     }
+}
+
+/// Whether there are addresses of IPv4, and of IPv6.
+fn families(addresses: &[InterfaceAddr]) -> [bool; 2] {
+    [addresses.iter().any(|a| a.ip.is_ipv4()), addresses.iter().any(|a| a.ip.is_ipv6())]
 }
 
 fn router(number: usize, uplink: Uplink) -> Option<Router> {

@@ -3,7 +3,9 @@
 //! A plan is a list of items, so that one that broke something can be shrunk: hosts first, then steps.
 
 mod draw;
+mod wishes;
 
+use super::offer::Deed;
 use super::truth::Ending;
 use super::user::HookOdds;
 use crate::fabric::{Depends, Link};
@@ -144,6 +146,8 @@ pub(super) enum Step {
     Close(usize, usize),
     /// An application sends bytes.
     Send(usize, usize, u64, Ending),
+    /// A user offers something on the LAN, looks for something, or thinks better of it.
+    Wish(usize, Deed),
     /// An application ends in good order, and begins again.
     Leave(usize, Duration),
 }

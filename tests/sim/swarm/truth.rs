@@ -49,6 +49,12 @@ pub struct Feats {
     pub streams: u64,
     /// Bytes that were read.
     pub bytes: u64,
+    /// Services that were announced.
+    pub published: u64,
+    /// Services that had to be called something else.
+    pub renamed: u64,
+    /// Services that a search found.
+    pub found: u64,
 }
 
 impl AddAssign for Feats {
@@ -57,6 +63,9 @@ impl AddAssign for Feats {
         self.connected += other.connected;
         self.streams += other.streams;
         self.bytes += other.bytes;
+        self.published += other.published;
+        self.renamed += other.renamed;
+        self.found += other.found;
     }
 }
 

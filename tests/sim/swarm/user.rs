@@ -1,6 +1,7 @@
 //! The application of a swarm's hosts, and the person in front of it: pairs, connects, and sends bytes whose
 //! every octet the reader can check.
 
+use super::shop::Shop;
 use super::truth::{Ending, Story, Truth, content};
 use crate::app::{App, Context, Hook};
 use handfast_core::ask::{Answer, PairingReply, PairingRequest, PairingRequestToken};
@@ -60,6 +61,8 @@ pub(super) struct User {
     pub(super) crashes: u32,
     /// Whether it reads slowly.
     pub(super) slow: bool,
+    /// What it offers on the LAN, and looks for.
+    pub(super) shop: Shop,
     writing: BTreeMap<u64, Writing>,
     reading: BTreeMap<(ConnId, StreamId), Reading>,
     late: BTreeMap<u64, (ConnId, StreamId)>,
@@ -80,6 +83,7 @@ impl User {
             note: None,
             crashes: 0,
             slow: false,
+            shop: Shop::default(),
             writing: BTreeMap::new(),
             reading: BTreeMap::new(),
             late: BTreeMap::new(),
@@ -267,17 +271,23 @@ impl User {
 }
 
 impl App for User {
+    fn started(&mut self, cx: &mut Context<'_>) {
+        self.shop.started(cx);
+    }
+
     fn crashed(&mut self) {
         self.crashes += 1;
         for conn in self.connections.keys().copied().collect::<Vec<_>>() {
             self.gone(conn);
         }
+        self.shop.crashed();
         self.note = None;
         self.late.clear();
         self.giving_up.clear();
     }
 
     fn event(&mut self, cx: &mut Context<'_>, event: Event) {
+        self.shop.event(&event, &mut self.truth.borrow_mut().feats);
         match event {
             Event::PeerConnected(peer) => {
                 let paired = Self::is_paired(cx, &peer.key);

@@ -1,6 +1,7 @@
 //! What must hold in every world, each an assertion with a sentence.
 
 use super::director::Director;
+use super::market::{self, Prompt};
 use crate::fabric::Host;
 use handfast_core::store::{PairRecord, PairState};
 use handfast_core::{PairId, Table};
@@ -37,15 +38,30 @@ pub(super) fn await_rest(director: &mut Director) {
         untold.is_none(),
         "bytes arrive whole or with an error: nobody is told how stream {untold:?} ended"
     );
+    let late = |director: &Director| director.world.elapsed() >= healed + SEE_WITHIN;
     while let Some(sentence) = blindness(director) {
-        let late = director.world.elapsed() >= healed + SEE_WITHIN;
-        assert!(!late, "all who should see each other do: {sentence}");
+        assert!(!late(director), "all who should see each other do: {sentence}");
+        director.pass_until(director.world.elapsed() + Duration::from_secs(60));
+    }
+    while let Some(sentence) =
+        market::namesakes(director, Prompt::Search).or_else(|| market::discord(director))
+    {
+        assert!(!late(director), "all names differ, and every search shows what is there: {sentence}");
         director.pass_until(director.world.elapsed() + Duration::from_secs(60));
     }
 }
 
-/// Checks that no table outgrew its bound.
-pub(super) fn check_tables(director: &mut Director) {
+/// Checks that nodes told what they have, and that no table outgrew its bound.
+pub(super) fn check_nodes(director: &mut Director) {
+    for host in director.hosts.clone().into_iter().flatten() {
+        if director.world[host].is_up() {
+            director.world.with_app(host, |user, cx| user.shop.check(cx.node));
+        }
+    }
+    check_tables(director);
+}
+
+fn check_tables(director: &mut Director) {
     for host in director.hosts.clone().into_iter().flatten() {
         let Some(node) = director.world[host].node() else { continue };
         for table in node.tables() {

@@ -14,6 +14,8 @@ pub struct Seen<'a> {
     pub at: Duration,
     /// Whose node.
     pub host: Host,
+    /// How often the host's node began.
+    pub boots: u64,
     /// How often the host's node, or its interfaces, began anew.
     pub changes: u64,
     /// The interface that its socket is bound to, if it is to one.
@@ -81,9 +83,9 @@ impl<A: App> World<A> {
         let copy = self.taps.then(|| out.clone());
         let Ok(source) = self.fabric.send(now, host, out) else { return };
         self.trace.sent(at, (host, self.places[host.0].name()), [source, to], &payload);
-        let changes = self[host].changes;
+        let (boots, changes) = (self[host].boots, self[host].changes);
         if let Some(watch) = &mut self.watch {
-            watch(&Seen { at, host, changes, interface, source, destination: to, bytes: &payload });
+            watch(&Seen { at, host, boots, changes, interface, source, destination: to, bytes: &payload });
         }
         let Some(mut copy) = copy else { return };
         copy.source_ip = Some(source.ip());

@@ -1,8 +1,8 @@
 //! One record that is cached, and what it waits for.
 
-use super::shares::Stake;
 use crate::mdns::name::Name;
 use crate::mdns::records::{Data, Ttl};
+use crate::shares::Stake;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What makes way in a full cache: see [`Shares`](super::shares::Shares), which knows who said what.
+//! What makes way in a full cache: see [`Shares`](crate::shares::Shares), which knows who said what.
 
 use super::Cache;
 use crate::mdns::name::Name;

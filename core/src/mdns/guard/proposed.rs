@@ -3,10 +3,12 @@
 //! Reads records of every class and type, those too that the parser never sees: both sides of a comparison must
 //! come to the same end.
 
-use super::{CLASS_BITS, HEADER, Head, MAX_READABLE, Refused, Walk};
+use super::names::Spelled;
+use super::{CLASS_BITS, Fixed, Head, Refused, Walk};
 use crate::mdns::name::Name;
 use crate::mdns::records::{Data, Record, Type};
 use std::net::IpAddr;
+use std::ops::Range;
 
 /// A record as it is compared: by its class, its type, and then the octets of its data, in which no name is
 /// compressed. RFC 6762 §8.2.
@@ -52,7 +54,7 @@ impl Proposal {
 /// What a query that passed the guard proposes for a name, sorted.
 pub(in crate::mdns) fn proposals(message: &[u8], head: &Head, of: &Name) -> Vec<Proposal> {
     let mut copy = message.to_vec();
-    let mut walk = Walk { safe: &mut copy, steps: 0, name: [0; MAX_READABLE], at: HEADER };
+    let mut walk = Walk::new(&mut copy);
     // The guard read the whole of it before: nothing fails here.
     let mut proposals = walk.proposals(head, of).unwrap_or_default();
     proposals.sort();
@@ -77,49 +79,33 @@ impl Walk<'_> {
 
     /// The record that is next, if it is of this name.
     fn proposal(&mut self, of: &Name) -> Result<Option<Proposal>, Refused> {
-        let (head, len) = self.read_name(self.at)?;
-        let is_of = len.is_some_and(|len| self.name[..len].eq_ignore_ascii_case(of.as_wire()));
-        let (kind, class, rdlen) = (self.word(head)?, self.word(head + 2)?, self.word(head + 8)?);
-        let start = head + 10;
-        let end = start + usize::from(rdlen);
-        if end > self.safe.len() {
-            return Err(Refused::Truncated);
-        }
-        self.at = end;
+        let (head, is_readable) = self.read_owner()?;
+        let is_of = is_readable && self.owner.name.wire().eq_ignore_ascii_case(of.as_wire());
+        let Fixed { kind: Type(kind), class, data } = self.fixed(head)?;
+        self.at = data.end;
         if !is_of {
             return Ok(None);
         }
-        let data = self.plain(kind, start, end)?.unwrap_or_else(|| self.safe[start..end].to_vec());
+        let data = self.plain(kind, data.clone())?.unwrap_or_else(|| self.safe[data].to_vec());
         Ok(Some(Proposal { class: class & CLASS_BITS, kind, data }))
     }
 
     /// Data with its names written out; `None` where they can't be read.
-    fn plain(&mut self, kind: u16, start: usize, end: usize) -> Result<Option<Vec<u8>>, Refused> {
+    fn plain(&mut self, kind: u16, data: Range<usize>) -> Result<Option<Vec<u8>>, Refused> {
         let (before, names) = layout(kind);
-        let mut at = start + before;
-        if at > end {
+        let mut at = data.start + before;
+        if at > data.end {
             return Ok(None);
         }
-        let mut data = self.safe[start..at].to_vec();
+        let mut plain = self.safe[data.start..at].to_vec();
         for _ in 0..names {
-            let Some(after) = self.data_name(at, end)? else { return Ok(None) };
-            let Some(len) = self.name_len() else { return Ok(None) };
-            data.extend_from_slice(&self.name[..len]);
+            let mut name = Spelled::default();
+            let Some(after) = self.data_name(at..data.end, &mut name)? else { return Ok(None) };
+            plain.extend_from_slice(name.wire());
             at = after;
         }
-        data.extend_from_slice(&self.safe[at..end]);
-        Ok(Some(data))
-    }
-
-    /// The length of the name that was read last.
-    fn name_len(&self) -> Option<usize> {
-        let mut at = 0;
-        loop {
-            match usize::from(*self.name.get(at)?) {
-                0 => return Some(at + 1),
-                len => at += 1 + len,
-            }
-        }
+        plain.extend_from_slice(&self.safe[at..data.end]);
+        Ok(Some(plain))
     }
 }
 

@@ -1,6 +1,7 @@
+use super::names::MAX_STEPS;
 use super::*;
 use crate::io::Family;
-use crate::mdns::name::Name;
+use crate::mdns::name::{MAX_NAME, Name};
 use crate::mdns::parse::{Message, parse};
 use crate::mdns::records::{Data, Question, Record, Share, Srv, Ttl, Type, Types, Want};
 use crate::mdns::write;

@@ -16,9 +16,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// What a response brought.
 #[derive(Debug, Default)]
-struct Heard {
+struct Heard<'a> {
     /// Instances of which something is new.
     fresh: BTreeSet<Name>,
+    /// What says that the older of its name and type is wrong.
+    unique: Vec<&'a Record>,
     /// What was said of an instance that is needed, and is now said not to be so.
     denied: BTreeSet<(Name, Type)>,
 }
@@ -32,13 +34,21 @@ impl LinkState {
         records: &[Record],
     ) -> BTreeMap<Name, Clash> {
         let clashes = self.handle_own_names(turn, own, records);
-        let is_of_host = |record: &&Record| matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Nsec(_));
+        let is_of_host = |record: &&Record| record.data.kind().is_about_host();
         // Addresses last: which hosts matter is said by SRV, which may come after them.
-        let (hosts, others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(is_of_host);
-        let mut heard = Heard::default();
-        for record in others.into_iter().chain(hosts) {
+        let others = records.iter().filter(|record| !is_of_host(record));
+        let mut heard = Heard { unique: Vec::with_capacity(records.len()), ..Heard::default() };
+        for record in others.chain(records.iter().filter(is_of_host)) {
             if self.matters(turn.scope, record) {
                 self.keep(turn, (record, source), &mut heard);
+            }
+        }
+        // Only what was not said again in the same breath is superseded. RFC 6762 §10.2.
+        let mut unique = std::mem::take(&mut heard.unique);
+        unique.dedup_by(|b, a| a.name == b.name && a.data.kind() == b.data.kind());
+        for record in unique {
+            if self.cache.flush(turn.now, &record.name, record.data.kind()) {
+                self.deny(turn.scope, record, &mut heard);
             }
         }
         for instance in heard.fresh {
@@ -142,7 +152,12 @@ impl LinkState {
         !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || is_misplaced)
     }
 
-    fn keep(&mut self, turn: &mut Turn<'_>, (record, source): (&Record, IpAddr), heard: &mut Heard) {
+    fn keep<'a>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (record, source): (&'a Record, IpAddr),
+        heard: &mut Heard<'a>,
+    ) {
         let (name, kind) = (&record.name, record.data.kind());
         let protect = is_protected(turn.scope);
         let upkeep = match self.is_needed(turn.scope, name, &record.data) {
@@ -156,19 +171,27 @@ impl LinkState {
         }
         let is_goodbye = record.ttl == Ttl::GOODBYE;
         let is_unique = record.share == Share::Unique && !is_goodbye;
-        let is_superseded = is_unique && self.cache.flush(turn.now, name, kind);
-        let is_withdrawn = is_goodbye && kept == Kept::Known;
-        // Anybody can forge that, and it ends in a second: who is needed shall say where he is himself.
-        if (is_superseded || is_withdrawn)
-            && ![Type::TXT, Type::NSEC].contains(&kind)
-            && self.instances_of(name, &record.data).iter().any(|i| turn.scope.resolving.contains_key(i))
-        {
-            heard.denied.insert((name.clone(), kind));
+        if is_unique {
+            heard.unique.push(record);
+        }
+        if is_goodbye && kept == Kept::Known {
+            self.deny(turn.scope, record, heard);
         }
         match kept {
             Kept::New => heard.fresh.extend(self.instances_of(name, &record.data)),
             Kept::Known if is_unique => self.queries.on_confirmed(name, kind),
             Kept::Known | Kept::No => {}
+        }
+    }
+
+    /// A record of an instance is said not to be so. Anybody can forge that, and it ends in a second: who is needed
+    /// shall say where he is himself.
+    fn deny(&self, scope: &Scope, record: &Record, heard: &mut Heard<'_>) {
+        let (name, kind) = (&record.name, record.data.kind());
+        if ![Type::TXT, Type::NSEC].contains(&kind)
+            && self.instances_of(name, &record.data).iter().any(|i| scope.resolving.contains_key(i))
+        {
+            heard.denied.insert((name.clone(), kind));
         }
     }
 
@@ -251,7 +274,8 @@ impl LinkState {
             Data::Txt(txt) => Some(txt.clone()),
             Data::A(_) | Data::Aaaa(_) | Data::Nsec(_) | Data::Ptr(_) | Data::Srv(_) => None,
         });
-        Place::At(View { host: srv.target.clone(), port: srv.port, addresses, txt })
+        let Some(source) = self.cache.source(instance, Type::SRV) else { return Place::Nowhere };
+        Place::At(View { source, host: srv.target.clone(), port: srv.port, addresses, txt })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::mdns::scope::Scope;
 use crate::table::Table;
 
 /// Tables of a link.
-pub(in crate::mdns) const TABLES: usize = 18;
+pub(in crate::mdns) const TABLES: usize = 19;
 
 /// Series that one follow-up may bring beyond [`MAX_FOLLOW_UPS`]: it asks for SRV, TXT, A and AAAA.
 const OVER: usize = 3;
@@ -28,7 +28,7 @@ impl LinkState {
         let outbox = 1 + series + MAX_KNOWN_ANSWERS + MAX_OWN_RECORDS;
         let changed = self.cache.max().saturating_add(MAX_MESSAGE / MIN_RECORD);
         let [records, names, hosts, sources] = self.cache.tables();
-        let [sets, set, goodbyes, updates] = self.owned.tables();
+        let [sets, set, goodbyes, parted, updates] = self.owned.tables();
         let [held, known] = self.held.tables();
         [
             records,
@@ -41,6 +41,7 @@ impl LinkState {
             sets,
             set,
             goodbyes,
+            parted,
             updates,
             self.probes.table(),
             self.replies.table(),

@@ -41,6 +41,7 @@ fn what_is_found_has_port_addresses_and_txt() {
     lan.run_for(secs(1));
     let expected = Instance {
         interface: INTERFACE,
+        source: "10.0.0.2".parse().unwrap(),
         kind: kind().into(),
         name: label(b),
         host: host_name(b),

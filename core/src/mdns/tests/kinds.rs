@@ -229,3 +229,22 @@ fn an_instance_that_is_resolved_and_not_browsed_is_told_as_of_its_type_each_time
         assert_eq!(told(&mut lan), []);
     }
 }
+
+#[test]
+fn the_list_of_kinds_is_said_once_a_second_however_often_services_come_and_go() {
+    let mut lan = Lan::ethernet();
+    let node = lan.silent_node();
+    for id in 0..8 {
+        let now = lan.time();
+        lan.nodes[node].publish(now, ServiceId(id), service(node));
+        lan.run_for(millis(150));
+        let now = lan.time();
+        lan.nodes[node].withdraw(now, ServiceId(id));
+        lan.run_for(millis(150));
+    }
+    let listed = lan.sent.iter().flat_map(|sent| sent.records().into_iter().map(|record| (sent.at, record)));
+    let times: Vec<Duration> =
+        listed.filter(|(_, record)| record.name == Service::enumeration()).map(|(at, _)| at).collect();
+    assert!(times.len() >= 2, "{times:?}");
+    assert!(times.is_sorted_by(|one, next| *one + secs(1) <= *next), "{times:?}");
+}

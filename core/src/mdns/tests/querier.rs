@@ -242,6 +242,23 @@ fn denial(name: Name, types: &[Type]) -> Record {
 }
 
 #[test]
+fn a_needed_peer_of_two_addresses_that_says_both_again_is_not_asked_again() {
+    let mut lan = settled();
+    resolve(&mut lan, 9);
+    let other = record(host_name(9), Share::Unique, Data::A("10.0.0.201".parse().unwrap()));
+    let both = [&whole(9)[..], &[other]].concat();
+    tell(&mut lan, &both);
+    lan.run_for(secs(20));
+    lan.sent.clear();
+    tell(&mut lan, &both);
+    lan.run_for(secs(20));
+    assert_eq!(asked(&lan, &host_name(9), Type::A), [], "neither supersedes the other");
+    tell(&mut lan, &whole(9));
+    lan.run_for(secs(5));
+    assert!(!asked(&lan, &host_name(9), Type::A).is_empty(), "one of them was not said again");
+}
+
+#[test]
 fn what_its_owner_denies_in_a_response_of_nothing_else_is_asked_for_no_more() {
     let mut lan = settled();
     resolve(&mut lan, 9);

@@ -3,7 +3,7 @@
 use super::driven::{Driven, INTERFACE, Manner, Reached, Sent, address, identity, interfaces, ip, received};
 use crate::ask::{Answer, Ask};
 use crate::code::Code;
-use crate::config::{Advertise, Config, Interfaces};
+use crate::config::{Advertise, Config, Consent, Interfaces};
 use crate::id::{ConnId, PairId, PeerId, PeerIdKind, ServiceName, SocketId};
 use crate::io::{Family, Interface, InterfaceAddr, Now, Opened, UnixTime};
 use crate::metadata::Metadata;
@@ -86,6 +86,12 @@ fn config(form: u8) -> Config {
         (config.max_streams, config.stream_window, config.receive_window) = (1, 2000, 4000);
         (config.send_window, config.max_discovered_peers, config.max_cached_records) = (2000, 2, 8);
         (config.max_unauthenticated, config.retry_from) = (2, 1);
+    }
+    if form & 32 != 0 {
+        config = config.with_admission(Consent::Asked);
+    }
+    if form & 64 != 0 {
+        config = config.with_confirmation(Consent::Asked);
     }
     config
 }
@@ -327,6 +333,7 @@ impl World {
                 match script.octet() {
                     0xff => driven.shutdown(now),
                     0x80..=0xbf => driven.dealings.step(&mut driven.node, now, script),
+                    0x40..=0x7f => decide(driven, now, n as u8, script),
                     _ => {}
                 }
                 let peers = driven.node.peers();
@@ -425,6 +432,22 @@ impl World {
     }
 }
 
+/// The user decides about a key.
+fn decide(driven: &mut Driven, now: Now, n: u8, script: &mut Script<'_>) {
+    let whom = script.pick(&[1 - n, 1 - n, n, 9]);
+    let key = identity(whom).fingerprint();
+    let mut pairing = driven.node.pairing();
+    // What a verb refuses is as good as what it does.
+    match script.octet() % 5 {
+        0 => drop(pairing.trust(now, key, &Target::Any)),
+        1 => drop(pairing.trust(now, key, &Target::At(vec![address(1 - n, Family::V4)]))),
+        2 => drop(pairing.distrust(now, &key)),
+        3 => drop(pairing.ban(now, key)),
+        _ => drop(pairing.unban(now, &key)),
+    }
+    assert!(pairing.trusting().len() <= 3 && pairing.banned().len() <= 3, "a key is decided about once");
+}
+
 fn some_conn(driven: &Driven, which: u8) -> ConnId {
     let at = usize::from(which).checked_rem(driven.conns.len());
     at.map_or(ConnId(u64::from(which)), |at| driven.conns[at])
@@ -476,5 +499,6 @@ mod tests {
         assert!(any(|r| r.paired) && any(|r| r.unpaired), "no pairing began and ended");
         assert!(any(|r| r.opened) && any(|r| r.read), "no stream carried a byte");
         assert!(any(|r| r.found), "no service was found");
+        assert!(any(|r| r.trusted) && any(|r| r.banned), "nobody was trusted, or banned");
     }
 }

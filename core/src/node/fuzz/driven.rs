@@ -5,7 +5,7 @@ use crate::ask::{Answer as To, Ask, PairingReply, Permission};
 use crate::code::Code;
 use crate::config::Config;
 use crate::error::HookFailed;
-use crate::event::Event;
+use crate::event::{Event, PairingId};
 use crate::id::{ConnId, PairId, SocketId, StreamId};
 use crate::identity::Identity;
 use crate::io::{
@@ -65,6 +65,10 @@ pub(crate) struct Reached {
     pub(crate) read: bool,
     /// A stranger was refused.
     pub(crate) refused: bool,
+    /// A key that was trusted was paired.
+    pub(crate) trusted: bool,
+    /// A key was banned.
+    pub(crate) banned: bool,
     /// Octets that were sent.
     pub(crate) sent: usize,
 }
@@ -86,6 +90,7 @@ pub(super) struct Driven {
     number: u8,
     asked: BTreeSet<(u8, u64)>,
     saved: BTreeSet<PairId>,
+    trusts: Vec<PairingId>,
     /// How often it was woken since time last passed.
     woken: (Option<Instant>, usize),
 }
@@ -133,6 +138,7 @@ impl Driven {
             wake_at: None,
             number,
             asked: BTreeSet::new(),
+            trusts: Vec::new(),
             woken: (None, 0),
         }
     }
@@ -283,6 +289,9 @@ impl Driven {
             }
             Event::PeerUnpaired(..) => self.reached.unpaired = true,
             Event::StrangerRefused(..) => self.reached.refused = true,
+            Event::PeerTrusted(trust, _) => self.trusts.push(trust),
+            Event::PairingEnded(id, Ok(_)) if self.trusts.contains(&id) => self.reached.trusted = true,
+            Event::PeerBanned(_) => self.reached.banned = true,
             event => self.dealings.hear(event),
         }
     }

@@ -233,6 +233,7 @@ const LISTED: &str = "
     peers: interfaces that see a peer
     peers: known
     peers: paired
+    peers: sources of peers
     peers: waited for
     quic: answers to strangers
     quic: bytes of a label

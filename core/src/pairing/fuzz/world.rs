@@ -153,6 +153,7 @@ impl Side {
                 self.reached.paired = true;
             }
             Told::PeerUnpaired(..) => self.reached.unpaired = true,
+            Told::PeerBanned(_) => self.reached.banned = true,
             _ => {}
         }
     }
@@ -197,6 +198,9 @@ impl World {
             refused: a.refused || b.refused,
             undone: a.undone || b.undone,
             unpaired: a.unpaired || b.unpaired,
+            trusted: a.trusted || b.trusted,
+            banned: a.banned || b.banned,
+            agreed: a.agreed || b.agreed,
         }
     }
 
@@ -473,6 +477,7 @@ impl World {
             }
             Ask::Confirm(token, _) => {
                 let yes = answer == Answer::Yes;
+                side.reached.agreed |= yes;
                 To::Confirm(token, if yes { Permission::Granted } else { Permission::Refused })
             }
             Ask::Admit(..) => unreachable!("the engine knows no connections"),
@@ -557,10 +562,11 @@ impl World {
                 let is_paired = matches!(told, Told::PeerPaired(_));
                 let may = self.code_was_typed || self.forged || self.trusted == [true; 2];
                 assert!(!is_paired || may, "paired without the code");
+                self.sides[n].reached.trusted |= is_paired && !self.code_was_typed && !self.forged;
                 self.sides[n].hear(&told);
             }
             Event::Meet { pairing, .. } => self.dial(n, pairing),
-            Event::PairedNow(_) | Event::Unpaired(_) | Event::Settle(_) => {}
+            Event::PairedNow(_) | Event::Unpaired(_) | Event::Settle(_) | Event::Seek { .. } => {}
             Event::BansChanged | Event::CutOff(_) => self.cut_off(),
             Event::Ask(ask) => self.ask(n, ask),
         }

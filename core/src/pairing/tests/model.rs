@@ -1,7 +1,7 @@
 //! Random worlds, in which everything that may go wrong does, against what must hold in all of them.
 //!
 //! Two real engines are driven one small step at a time: one event, one frame, one answer of a store, a
-//! hook or a rollback. In between users pair, with right codes and wrong ones, cancel and forget;
+//! hook or a rollback. In between users pair, with right codes, wrong ones and none, are asked, cancel, forget and ban;
 //! connections are made and cut; stores fail; processes crash. After each step whatever changed in a store
 //! is held against [`records`]: what the rules let a side store, given what the other side's store holds.
 //! At the end all faults cease, the two are connected, and everything is held against one another.

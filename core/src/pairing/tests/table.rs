@@ -85,12 +85,13 @@ fn a_pairing_after_one_that_was_lost_ends_on_both_sides_or_on_neither() {
 
 #[test]
 fn two_that_trust_each_other_end_paired_on_both_sides_or_on_neither_whoever_cancels_or_bans() {
-    explore_trust(&[NOTHING], 2, 2, 10_000);
+    explore_trust(&[NOTHING], 2, 2, 100_000);
 }
 
 #[test]
 fn trust_in_a_peer_of_an_earlier_pairing_replaces_it_on_both_sides_or_on_neither() {
-    explore_trust(&[BOTH, HOST_ALONE, JOINER_ALONE], 1, 1, 10_000);
+    explore_trust(&[BOTH, HOST_ALONE, JOINER_ALONE], 1, 1, 30_000);
+    explore_trust(&LOST, 1, 1, 30_000);
 }
 
 /// The first way that is found in which a broken rule shows, by the number of faults that it takes.

@@ -1,10 +1,10 @@
-//! Trust without a code, and keys that are banned.
+//! Trust without a code.
 
 use super::world::{HOST, JOINER, World};
 use crate::error::MarkError;
 use crate::event::{Event as Told, PairingFailure, PairingId};
 use crate::id::Fingerprint;
-use crate::store::{Mark, MarkKind, Role};
+use crate::store::{Mark, Role};
 use crate::wire::close::CloseCode;
 use crate::wire::pairing::{
     Abort, AbortReason, Confirm, Open, PairHello, PairHelloAck, Pairing as Message, Point, Reject,
@@ -12,16 +12,16 @@ use crate::wire::pairing::{
 };
 
 /// The one with the smaller fingerprint, who hosts, and the other.
-fn parts(world: &World) -> (usize, usize) {
+pub(super) fn parts(world: &World) -> (usize, usize) {
     let [a, b] = [0, 1].map(|n| world.nodes[n].key.fingerprint());
     if a < b { (0, 1) } else { (1, 0) }
 }
 
-fn both_trust(world: &mut World) -> [PairingId; 2] {
+pub(super) fn both_trust(world: &mut World) -> [PairingId; 2] {
     [world.trust(0, 1), world.trust(1, 0)]
 }
 
-fn key(world: &World, n: usize) -> Fingerprint {
+pub(super) fn key(world: &World, n: usize) -> Fingerprint {
     world.nodes[n].key.fingerprint()
 }
 
@@ -101,7 +101,7 @@ fn one_that_is_not_trusted_back_is_told_so_asks_nobody_and_goes_on_trying() {
         let mut world = World::new();
         let id = world.trust(trusts, 1 - trusts);
         world.pass_and_meet(60);
-        let tried = |told: &&Told| matches!(told, Told::TrustTried(..));
+        let tried = |told: &&Told| matches!(told, Told::TrustTried(_, PairingFailure::NotTrusted));
         let told = &world.nodes[trusts].told;
         assert!(told.iter().filter(tried).count() > 2, "{told:?}");
         assert!(!told.iter().any(|told| matches!(told, Told::PairingEnded(..))));
@@ -354,82 +354,24 @@ fn as_many_keys_as_may_be_are_trusted_and_no_more() {
 }
 
 #[test]
-fn a_ban_holds_at_once_ends_every_pairing_and_outlives_a_restart() {
+fn a_record_that_a_lost_session_left_is_sought_to_be_decided_before_another_is_begun() {
     let mut world = World::new();
-    world.pair(JOINER);
-    let wire = world.connect(0, 1);
+    let ids = both_trust(&mut world);
+    let (host, joiner) = parts(&world);
+    let wire = world.dial(host, joiner, ids[host]);
+    // The host has committed; nobody hears of it.
+    world.silence_after(wire, 10);
     world.run();
-    let banned = key(&world, JOINER);
-    world.nodes[HOST].slow = true;
-    world.nodes[HOST].engine.ban(world.now, banned).unwrap();
-    assert!(world.nodes[HOST].engine.is_banned(&banned));
-    let peer = world.nodes[JOINER].key;
-    assert_eq!(world.nodes[HOST].engine.standing(&peer).1, [], "nothing of it is used");
-    world.run();
-    world.nodes[HOST].slow = false;
-    while world.awaits_store(HOST) {
-        world.answer_store(HOST);
-        world.run();
+    world.cut(wire);
+    assert_eq!((world.nodes[host].tentative(), world.nodes[joiner].tentative()), (1, 1));
+    world.nodes[host].meets.clear();
+    world.nodes[joiner].meets.clear();
+    world.pass(std::time::Duration::from_secs(1000));
+    for node in &world.nodes {
+        assert!(node.meets.is_empty() && (3..30).contains(&node.seeks), "with pauses: {}", node.seeks);
     }
-    assert!(world.nodes[HOST].told.contains(&Told::PeerBanned(banned)));
-    assert!(world.nodes.iter().all(|node| node.paired().is_empty()), "the other side was told on {wire}");
-    world.restart(HOST);
+    world.connect(0, 1);
     world.run();
-    assert!(world.nodes[HOST].engine.is_banned(&banned));
-    let refused = world.dial_by_hand(HOST, JOINER, None);
-    world.run();
-    assert_eq!(world.wires[refused].closed, Some((HOST, CloseCode::NotPaired)));
-}
-
-#[test]
-fn a_ban_that_a_crash_parts_from_the_pairing_that_it_ends_ends_it_after_the_restart() {
-    let mut world = World::new();
-    world.pair(JOINER);
-    let banned = key(&world, JOINER);
-    world.restart(HOST);
-    world.nodes[HOST].marks.insert(banned, Mark::new(banned, MarkKind::Banned));
-    world.run();
-    assert!(world.nodes[HOST].paired().is_empty());
-}
-
-#[test]
-fn a_ban_during_a_session_by_trust_ends_it_and_the_trust() {
-    for after in 0..12 {
-        let mut world = World::new();
-        let ids = both_trust(&mut world);
-        let (host, joiner) = parts(&world);
-        let wire = world.dial(host, joiner, ids[host]);
-        for _ in 0..after {
-            while world.turn(0) || world.turn(1) {}
-            let _ = world.deliver_from(wire, 0) || world.deliver_from(wire, 1);
-        }
-        let key = key(&world, joiner);
-        world.nodes[host].engine.ban(world.now, key).unwrap();
-        world.pass_and_meet(100);
-        assert!(world.nodes[host].paired().is_empty() && world.nodes[host].engine.trusting().is_empty());
-        assert!(world.nodes[host].endings().len() <= 1);
-        // What the other side still holds goes when the ban does.
-        world.nodes[host].engine.unban(world.now, &key);
-        let joiners = world.nodes[host].key.fingerprint();
-        world.nodes[joiner].engine.distrust(world.now, &joiners);
-        world.run();
-        world.connect(0, 1);
-        world.pass(std::time::Duration::from_secs(100));
-        world.assert_both_or_neither(&format!("banned after {after}"));
-        assert!(world.nodes[joiner].paired().is_empty());
-    }
-}
-
-#[test]
-fn a_mark_that_the_store_refuses_is_written_again() {
-    for fault in [super::world::StoreFault::Unwritten, super::world::StoreFault::Dead] {
-        let mut world = World::new();
-        let banned = key(&world, JOINER);
-        world.nodes[HOST].fault = Some((1, fault));
-        world.nodes[HOST].engine.ban(world.now, banned).unwrap();
-        world.run();
-        assert!(world.nodes[HOST].marks.is_empty() && world.nodes[HOST].engine.is_banned(&banned));
-        world.pass(std::time::Duration::from_secs(30));
-        assert!(world.nodes[HOST].marks[&banned].is_banned());
-    }
+    world.assert_paired_alike();
+    assert!(world.nodes.iter().all(|node| node.marks.is_empty()));
 }

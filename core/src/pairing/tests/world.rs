@@ -211,6 +211,7 @@ impl World {
             Event::Tell(told) => self.nodes[n].told.push(told),
             Event::Settle(_) => self.nodes[n].settles += 1,
             Event::Meet { pairing, .. } => self.nodes[n].meets.push(pairing),
+            Event::Seek { .. } => self.nodes[n].seeks += 1,
             Event::PairedNow(_) | Event::Unpaired(_) | Event::BansChanged | Event::CutOff(_) => {}
             Event::Ask(Ask::PairingRequest(token, _)) => self.nodes[n].prompts.push(token),
             Event::Ask(Ask::Confirm(token, confirmation)) => {

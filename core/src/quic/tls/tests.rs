@@ -166,3 +166,27 @@ fn a_listener_is_held_to_the_same() {
         assert_eq!(shake(client, server).is_ok(), is_sound);
     }
 }
+
+#[test]
+fn a_key_that_is_banned_is_turned_away_by_whoever_banned_it() {
+    let key = |n: u8| Identity::from_entropy([n; 32]).fingerprint();
+    let dials = |client: &Tls, server: &Tls| {
+        shake(client.client(Alpn::Pairing, Expect::Anyone).unwrap(), server.server().unwrap())
+    };
+    let (client, mut server) = (tls(1), tls(2));
+    let refused = Err(Error::InvalidCertificate(CertificateError::Revoked));
+    server.set_banned(BTreeSet::from([key(1), key(9)]));
+    assert_eq!(dials(&client, &server), refused, "by the one who listens");
+    assert_eq!(dials(&server, &client), refused, "and where that one dials");
+    server.set_banned(BTreeSet::from([key(9)]));
+    assert_eq!(dials(&client, &server), Ok(()));
+}
+
+#[test]
+fn a_dialler_that_trusts_a_fingerprint_talks_to_that_key_alone() {
+    for (expected, is_met) in [(2, true), (3, false)] {
+        let expect = Expect::Print(Identity::from_entropy([expected; 32]).fingerprint());
+        let client = tls(1).client(Alpn::Pairing, expect).unwrap();
+        assert_eq!(shake(client, tls(2).server().unwrap()).is_ok(), is_met);
+    }
+}

@@ -1,6 +1,7 @@
 //! Does what the steps of a plan say, and undoes what is to last for a while only.
 
 use super::super::agenda::Item;
+use super::super::offer::{Deed, Offer};
 use super::super::plan::{Step, Way};
 use super::super::user::HookOdds;
 use super::Director;
@@ -58,7 +59,8 @@ impl Director {
                 return Some(time);
             }
             Step::Leave(number, time) => {
-                self.world.shut_down(self.up(number)?);
+                let host = self.up(number)?;
+                self.shut_down(host);
                 return Some(time + FAREWELL);
             }
             Step::Renumber(number, port) => self.renumber(number, port),
@@ -74,6 +76,7 @@ impl Director {
             Step::Forget(a, b) => self.forget(a, b),
             Step::Connect(a, b) => self.connect(a, b),
             Step::Close(a, b) => self.close(a, b),
+            Step::Wish(number, ref deed) => self.wish(number, deed),
             Step::Send(a, b, total, ending) => {
                 let (host, peer) = (self.up(a)?, self.key(b));
                 self.world.with_app(host, |user, cx| user.send(cx, peer, total, ending));
@@ -81,6 +84,37 @@ impl Director {
             }
         }
         None
+    }
+
+    /// Ends a node in good order.
+    pub(in crate::swarm) fn shut_down(&mut self, host: Host) {
+        self.world.shut_down(host);
+        self.world.with_app(host, |user, _| user.shop.stopped());
+    }
+
+    /// A user offers something, or looks for something.
+    fn wish(&mut self, number: usize, deed: &Deed) {
+        let contested = matches!(deed, Deed::Publish(_, offer) if self.is_contested((number, offer)));
+        self.grant(number, deed, contested);
+    }
+
+    /// The same. `contested` says whether anybody else may want the name of what he publishes.
+    pub(in crate::swarm) fn grant(&mut self, number: usize, deed: &Deed, contested: bool) {
+        let Some(host) = self.up(number) else { return };
+        self.world.with_app(host, |user, cx| user.shop.act(cx, deed, contested));
+        self.world.settle(host);
+    }
+
+    /// Whether somebody else may have the name of what a guest offers: another user who wants it, or a stranger
+    /// who says again what was said of it before it changed.
+    fn is_contested(&self, (number, offer): (usize, &Offer)) -> bool {
+        self.plan.steps.iter().flatten().any(|(_, step)| match step {
+            Step::Wish(other, Deed::Publish(_, theirs)) => {
+                (*other, theirs) != (number, offer) && offer.contests(theirs)
+            }
+            Step::Villain(_, who, _) => who.speaks_for_others(),
+            _ => false,
+        })
     }
 
     fn part(&mut self, segment: usize, away: &BTreeSet<usize>) {
@@ -152,7 +186,8 @@ impl Director {
             | Step::Forget(..)
             | Step::Connect(..)
             | Step::Close(..)
-            | Step::Send(..) => {}
+            | Step::Send(..)
+            | Step::Wish(..) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use super::super::dice::Dice;
 use super::super::truth::Ending;
 use super::super::user::HookOdds;
+use super::wishes::{self, Names};
 use super::{Guest, Joint, Plan, Stack, Step, Uplink, Villain, Way};
 use crate::fabric::{Depends, Link, PerMille};
 use crate::store::StoreOdds;
@@ -35,6 +36,9 @@ impl Plan {
                 Step::Villain(OFFICE, Villain::Replayer, time),
             ));
         }
+        let reflected = joints.iter().any(|joint| matches!(joint, Joint::Reflector(..)));
+        let names = if reflected { Names::Own } else { Names::Any };
+        steps.extend(wishes::draw(seed, (hosts, length), small, names));
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(Some).collect();
         Self { seed, length, small, segments, joints, guests: guests.into_iter().map(Some).collect(), steps }

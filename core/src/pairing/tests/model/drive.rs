@@ -3,10 +3,11 @@
 use super::super::world::{StoreFault, World};
 use super::app::App;
 use super::records::Records;
-use crate::ask::PairingReply;
+use crate::ask::{PairingReply, Permission};
 use crate::code::{Code, CodeLength};
+use crate::config::Consent;
 use crate::error::HookFailed;
-use crate::event::{Event as Told, PairingId};
+use crate::event::{Event as Told, PairingFailure, PairingId};
 use crate::rng::{Rng, Seed};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -37,8 +38,11 @@ impl Drive {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut world = World::new();
-        for node in &mut world.nodes {
+        for (n, node) in world.nodes.iter_mut().enumerate() {
             (node.hook, node.rollback, node.slow) = (None, None, true);
+            if seed >> n & 1 == 1 {
+                node.engine.settings.confirmation = Consent::Asked;
+            }
         }
         Self {
             rng: Rng::child(&Seed::new(bytes), "model"),
@@ -80,7 +84,7 @@ impl Drive {
     /// Something that is not of the nodes' own doing.
     fn befall(&mut self) {
         let n = self.pick(2);
-        match self.rng.below(14) {
+        match self.rng.below(18) {
             0..=3 => self.begin(n),
             4 => self.cut(),
             5 | 6 => self.connect(),
@@ -111,9 +115,73 @@ impl Drive {
                 self.note(&format!("{n} has its write {at} {fault:?}"));
                 self.world.nodes[n].fault = Some((at, fault));
             }
+            14 | 15 => {
+                self.trust(n);
+                if self.rng.below(2) == 0 {
+                    self.trust(1 - n);
+                }
+            }
+            16 if self.rng.below(3) == 0 => self.ban(n),
+            16 => self.connect(),
             _ => self.answer_prompt(n),
         }
         self.notice();
+    }
+
+    /// The user of one side trusts the other without a code, or no longer.
+    fn trust(&mut self, n: usize) {
+        let key = self.world.nodes[1 - n].key.fingerprint();
+        let (now, engine) = (self.world.now, &mut self.world.nodes[n].engine);
+        if self.rng.below(4) == 0 {
+            engine.distrust(now, &key);
+            return self.note(&format!("{n} distrusts"));
+        }
+        if let Ok(id) = engine.trust(now, key, Vec::new()) {
+            self.begun[n].insert(id);
+            self.note(&format!("{n} trusts as {id:?}"));
+        }
+    }
+
+    /// The user of one side bans the other, or lifts the ban. TLS and the router keep who is banned from connecting.
+    fn ban(&mut self, n: usize) {
+        let key = self.world.nodes[1 - n].key.fingerprint();
+        let now = self.world.now;
+        if self.world.nodes[n].engine.unban(now, &key) {
+            return self.note(&format!("{n} lifts its ban"));
+        }
+        self.records.forget(n);
+        if self.world.nodes[n].engine.ban(now, key).is_ok() {
+            self.note(&format!("{n} bans"));
+        }
+    }
+
+    fn lift_bans(&mut self) {
+        for n in 0..2 {
+            let key = self.world.nodes[1 - n].key.fingerprint();
+            self.world.nodes[n].engine.unban(self.world.now, &key);
+        }
+    }
+
+    /// Nobody pairs with, or stays connected to, who is banned.
+    fn cut_off(&mut self) {
+        if self.world.are_barred(0, 1) {
+            self.live(true).into_iter().for_each(|wire| self.world.cut(wire));
+        }
+    }
+
+    /// Dials for those that are trusted.
+    fn meet(&mut self) {
+        for n in 0..2 {
+            for id in std::mem::take(&mut self.world.nodes[n].meets) {
+                if self.world.are_barred(0, 1) {
+                    let engine = &mut self.world.nodes[n].engine;
+                    engine.handle_dial_failed(self.world.now, id, PairingFailure::Unreachable);
+                } else {
+                    self.world.exporters = [self.rng.bytes(); 2];
+                    self.world.dial(n, 1 - n, id);
+                }
+            }
+        }
     }
 
     /// A code is shown, typed and dialled for.
@@ -136,6 +204,9 @@ impl Drive {
         let entry =
             if prompts { None } else { self.world.nodes[1 - host].engine.join(now, typed, None).ok() };
         self.begun[1 - host].extend(entry);
+        if self.world.are_barred(0, 1) {
+            return;
+        }
         match (dials, entry) {
             (true, _) => drop(self.world.dial(host, 1 - host, window)),
             (false, Some(entry)) => drop(self.world.dial(1 - host, host, entry)),
@@ -168,7 +239,8 @@ impl Drive {
 
     /// A data connection, also beside another one.
     fn connect(&mut self) {
-        let ready = self.world.nodes.iter().all(|node| node.engine.is_loaded());
+        let ready =
+            self.world.nodes.iter().all(|node| node.engine.is_loaded()) && !self.world.are_barred(0, 1);
         if ready && self.live(true).len() < 2 {
             let wire = self.world.connect(0, 1);
             self.note(&format!("wire {wire} connects"));
@@ -221,6 +293,12 @@ impl Drive {
 
     fn answer_hook(&mut self, n: usize, answer: Result<(), HookFailed>) -> bool {
         let (now, node) = (self.world.now, &mut self.world.nodes[n]);
+        if let Some((token, _)) = node.confirmations.pop() {
+            let permission = if answer.is_ok() { Permission::Granted } else { Permission::Refused };
+            node.engine.answer_confirm(now, token, permission);
+            write!(self.log, " {n} is asked to confirm {permission:?};").unwrap();
+            return true;
+        }
         if !node.waiting_hooks.is_empty() {
             let token = node.waiting_hooks.remove(0);
             self.apps[n].saved(0, answer);
@@ -237,6 +315,8 @@ impl Drive {
     }
 
     fn notice(&mut self) {
+        self.meet();
+        self.cut_off();
         for n in 0..2 {
             self.apps[n].notice(&mut self.world.nodes[n]);
             self.records.notice(n, &self.world.nodes[n].store);
@@ -269,12 +349,12 @@ impl Drive {
     /// All faults cease, and the two stay connected.
     fn leave_alone(&mut self) {
         self.note("all is well from here");
-        for node in &mut self.world.nodes {
-            node.fault = None;
-        }
+        self.world.nodes.iter_mut().for_each(|node| node.fault = None);
         self.rest();
         for _ in 0..3 {
             for _ in 0..25 {
+                // A store that failed has loaded by one of these times.
+                self.lift_bans();
                 self.pass(Duration::from_secs(10));
                 self.rest();
             }
@@ -294,6 +374,9 @@ impl Drive {
             self.apps[n].compare(&self.world.nodes[n]);
             assert!(self.apps[n].saved.iter().eq(&paired), "the application of {n} has saved what is paired");
             let mut begun = self.begun[n].clone();
+            // One that is trusted and does not trust goes on being tried.
+            let engine = &self.world.nodes[n].engine;
+            begun.retain(|id| !engine.trusting().iter().any(|trust| trust.pairing == *id));
             let mut ended = BTreeSet::new();
             for told in &self.world.nodes[n].told[self.ran_from[n]..] {
                 if let Told::PairingEnded(id, _) = told {

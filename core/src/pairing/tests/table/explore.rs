@@ -183,7 +183,7 @@ fn broken_between(before: &State, after: &State) -> Option<&'static str> {
     };
     for x in 0..2 {
         let [old, new] = [before, after].map(|s| &s.nodes[x]);
-        let fulfilled = new.rec[NEW] == Rec::Paired && old.rec[NEW] != Rec::Paired;
+        let fulfilled = (0..IDS).any(|id| new.rec[id] == Rec::Paired && old.rec[id] != Rec::Paired);
         if old.mark == Mark::Trusted && new.mark != Mark::Trusted && old.wish.is_none() && !fulfilled {
             return Some("a trust goes by a pairing or by its user alone");
         }

@@ -50,6 +50,8 @@ pub(in crate::pairing::tests) struct Node {
     pub(in crate::pairing::tests) confirmations: Vec<(ConfirmToken, Confirmation)>,
     pub(in crate::pairing::tests) told: Vec<Told>,
     pub(in crate::pairing::tests) settles: usize,
+    /// How often it wanted to reach one that is trusted, to have a record decided.
+    pub(in crate::pairing::tests) seeks: usize,
     /// Trusts for which it wanted to dial.
     pub(in crate::pairing::tests) meets: Vec<PairingId>,
 }
@@ -77,6 +79,7 @@ impl Node {
             confirmations: Vec::new(),
             told: Vec::new(),
             settles: 0,
+            seeks: 0,
             meets: Vec::new(),
         }
     }
