@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 5] = [
         "script",
         "service",
         "store",
+        "shares",
         "table",
         "testing",
     ],
