@@ -7,4 +7,5 @@ mod flow;
 mod lists;
 mod model;
 mod table;
+mod unsettled;
 mod world;
