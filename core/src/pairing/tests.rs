@@ -8,4 +8,5 @@ mod lists;
 mod model;
 mod table;
 mod unsettled;
+mod vectors;
 mod world;
