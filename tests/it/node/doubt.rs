@@ -2,37 +2,55 @@
 
 use super::support::*;
 use handfast_core::store::{PairRecord, PairState, Role};
+use handfast_tests::fabric::Host;
+use handfast_tests::world::World;
+use std::time::Duration;
 
-fn in_doubt(state: PairState, role: Role) -> (PairRecord, PairRecord) {
-    let (own, peer) = (identity(2), identity(1));
-    let theirs = if role == Role::Host { Role::Joiner } else { Role::Host };
-    let other = record(&peer, &own, theirs);
-    let mut mine = record(&own, &peer, role);
+/// To be found, to be dialled, and to be told.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
+/// When the peer is dialled for want of anything better is after 1, 3, 7 and 15 seconds.
+const AWAY: Duration = Duration::from_secs(8);
+
+/// A host with such a record, and its peer, who was there before or comes when it has been waited for.
+fn meet(mine: PairRecord, theirs: Vec<PairRecord>, was_there: bool) -> (World, Host) {
+    let mut world = new_world(3);
+    if was_there {
+        add(&mut world, config(), &identity(1), theirs);
+        world.run_for(AWAY);
+        let own = add(&mut world, config(), &identity(2), vec![mine]);
+        return (world, own);
+    }
+    let own = add(&mut world, config(), &identity(2), vec![mine]);
+    world.run_for(AWAY);
+    add(&mut world, config(), &identity(1), theirs);
+    (world, own)
+}
+
+fn in_state(state: PairState, role: Role) -> PairRecord {
+    let mut mine = record(&identity(2), &identity(1), role);
     mine.state = state;
-    (mine, other)
+    mine
 }
 
 #[test]
 fn a_record_that_the_peer_lacks_is_rolled_back_once_it_is_seen() {
     for (state, role) in [(PairState::Prepared, Role::Joiner), (PairState::Committed, Role::Host)] {
-        for first in [true, false] {
-            let mut world = new_world(3);
-            let (mine, _) = in_doubt(state, role);
-            let strangers_first = first.then(|| add(&mut world, config(), &identity(1), vec![]));
-            let own = add(&mut world, config(), &identity(2), vec![mine]);
-            let _stranger =
-                strangers_first.unwrap_or_else(|| add(&mut world, config(), &identity(1), vec![]));
-            assert!(world.run_until(SOON, |world| world[own].store.records.is_empty()), "{state:?} {first}");
+        for was_there in [true, false] {
+            let (mut world, own) = meet(in_state(state, role), vec![], was_there);
+            let is_gone = |world: &World| world[own].store.records.is_empty();
+            assert!(world.run_until(AT_ONCE, is_gone), "{state:?}, was there: {was_there}");
         }
     }
 }
 
 #[test]
 fn a_record_that_the_peer_holds_as_paired_is_paired_once_it_is_seen() {
-    let mut world = new_world(4);
-    let (mine, theirs) = in_doubt(PairState::Committed, Role::Host);
-    let own = add(&mut world, config(), &identity(2), vec![mine]);
-    add(&mut world, config(), &identity(1), vec![theirs]);
-    let is_paired = |record: &PairRecord| record.state == PairState::Paired;
-    assert!(world.run_until(SOON, |world| world[own].store.records.values().all(is_paired)));
+    for was_there in [true, false] {
+        let theirs = record(&identity(1), &identity(2), Role::Joiner);
+        let (mut world, own) = meet(in_state(PairState::Committed, Role::Host), vec![theirs], was_there);
+        let is_paired = |record: &PairRecord| record.state == PairState::Paired;
+        let are_paired = |world: &World| world[own].store.records.values().all(is_paired);
+        assert!(world.run_until(AT_ONCE, are_paired), "was there: {was_there}");
+    }
 }
