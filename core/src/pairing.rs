@@ -13,6 +13,7 @@
 //! | `ledger`, `answers` | records in the store, and what follows an answer |
 //! | `commit`, `settle` | both or neither: the table, and running it |
 //! | `window`, `entries`, `prompts`, `hooks` | what is counted and awaited |
+//! | `unsettled` | when a peer is dialled again about a record in doubt |
 //! | `tables` | how full all of it is |
 
 mod answers;
@@ -34,6 +35,7 @@ mod session;
 mod sessions;
 mod settle;
 mod tables;
+mod unsettled;
 mod window;
 
 pub(crate) use entries::MAX_ENTRIES;
@@ -63,6 +65,7 @@ use session::{End, PERSON, Session};
 use settle::{Link, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
+use unsettled::Unsettled;
 use window::{Failures, Window};
 
 /// What the engine is told once.
@@ -133,6 +136,7 @@ pub(crate) struct Pairing {
     hooks: Hooks,
     links: BTreeMap<ConnId, Link>,
     watches: BTreeMap<PairId, Watch>,
+    unsettled: Unsettled,
     /// Ids that the user wants gone, and when that is next tried: each until nothing is left of it.
     unwanted: BTreeMap<PairId, Instant>,
     /// The number of the next pairing.
@@ -157,6 +161,7 @@ impl Pairing {
             hooks: Hooks::default(),
             links: BTreeMap::new(),
             watches: BTreeMap::new(),
+            unsettled: Unsettled::default(),
             unwanted: BTreeMap::new(),
             pairings: 0,
             tokens: 0,
@@ -297,6 +302,7 @@ impl Pairing {
         }
         self.handle_late_hooks(now);
         self.end_watches(now);
+        self.settle_again(now);
         self.ledger.handle_timeout(now);
         self.refresh(now);
     }
@@ -307,7 +313,7 @@ impl Pairing {
         let window = self.window.as_ref().map(|window| window.until);
         let watches = self.watches.values().map(|watch| watch.until).min();
         let others = [self.entries.poll_timeout(), self.hooks.poll_timeout(), self.ledger.poll_timeout()];
-        let own = [sessions, window, watches, self.unwanted_at()];
+        let own = [sessions, window, watches, self.unwanted_at(), self.unsettled.poll_timeout()];
         let at = own.into_iter().chain(others).flatten().min()?;
         Some(Deadline { at, reason: Reason::Pairing })
     }

@@ -3,6 +3,7 @@
 mod connections;
 mod determinism;
 mod discovery;
+mod doubt;
 mod forgery;
 mod pairing;
 mod services;
