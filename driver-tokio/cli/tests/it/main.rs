@@ -10,6 +10,7 @@ mod device;
 mod interop;
 mod keys;
 mod kill;
+mod killed_pairing;
 mod lab;
 mod pairing;
 mod terminal;
