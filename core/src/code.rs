@@ -138,6 +138,9 @@ fn decimal(letter: char) -> Option<u8> {
 }
 
 #[cfg(test)]
+mod exhaustive;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::{Rng, Seed};

@@ -14,6 +14,7 @@
 //! | `commit`, `settle` | both or neither: the table, and running it |
 //! | `marks`, `trusting` | keys that are trusted without a code, or banned |
 //! | `window`, `entries`, `prompts`, `hooks` | what is counted and awaited |
+//! | `unsettled` | when a peer is dialled again about a record in doubt |
 //! | `tables` | how full all of it is |
 
 mod answers;
@@ -38,6 +39,7 @@ mod sessions;
 mod settle;
 mod tables;
 mod trusting;
+mod unsettled;
 mod window;
 
 pub(crate) use entries::MAX_ENTRIES;
@@ -69,6 +71,7 @@ use settle::{Link, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use unsettled::Unsettled;
 use window::{Failures, Window};
 
 /// What the engine is told once.
@@ -161,6 +164,7 @@ pub(crate) struct Pairing {
     hooks: Hooks,
     links: BTreeMap<ConnId, Link>,
     watches: BTreeMap<PairId, Watch>,
+    unsettled: Unsettled,
     /// Ids that the user wants gone, and when that is next tried: each until nothing is left of it.
     unwanted: BTreeMap<PairId, Instant>,
     /// Keys to be paired with without a code.
@@ -189,6 +193,7 @@ impl Pairing {
             hooks: Hooks::default(),
             links: BTreeMap::new(),
             watches: BTreeMap::new(),
+            unsettled: Unsettled::default(),
             unwanted: BTreeMap::new(),
             trusts: Trusts::default(),
             wishes: BTreeMap::new(),
@@ -337,6 +342,7 @@ impl Pairing {
         self.handle_late_hooks(now);
         self.end_watches(now);
         self.meet(now);
+        self.settle_again(now);
         self.ledger.handle_timeout(now);
         self.refresh(now);
     }
@@ -347,8 +353,9 @@ impl Pairing {
         let window = self.window.as_ref().map(|window| window.until);
         let watches = self.watches.values().map(|watch| watch.until).min();
         let others = [self.entries.poll_timeout(), self.hooks.poll_timeout(), self.ledger.poll_timeout()];
-        let own = [sessions, window, watches, self.unwanted_at(), self.marks_at()];
-        let at = own.into_iter().chain(others).flatten().min()?;
+        let again = [self.unwanted_at(), self.marks_at(), self.unsettled.poll_timeout()];
+        let own = [sessions, window, watches].into_iter().chain(again);
+        let at = own.chain(others).flatten().min()?;
         Some(Deadline { at, reason: Reason::Pairing })
     }
 

@@ -4,6 +4,7 @@ mod connections;
 mod consent;
 mod determinism;
 mod discovery;
+mod doubt;
 mod forgery;
 mod pairing;
 mod services;

@@ -25,6 +25,7 @@ const LAYERS: [&[&str]; 5] = [
         "service",
         "shares",
         "store",
+        "shares",
         "table",
         "testing",
     ],

@@ -107,6 +107,15 @@ impl Node {
         if let Some(print) = print {
             self.pairing.handle_sighted(now, &print);
         }
+        self.settle_with(now, &id);
+    }
+
+    /// Whoever holds a record in doubt dials its peer as soon as it is seen.
+    fn settle_with(&mut self, now: Instant, id: &PeerId) {
+        let named = self.pairing.unsettled().filter(|peer| peer.is_named(id));
+        for peer in named.collect::<Vec<_>>() {
+            self.peers.reach(now, peer);
+        }
     }
 
     /// Which peer it is. An instance whose name is no peer id is of some other use of the same service name.

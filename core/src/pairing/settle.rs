@@ -78,6 +78,7 @@ impl Pairing {
             self.undo_what_nobody_holds(now);
             self.end_what_nobody_wants(now);
             self.run_table();
+            self.note_unsettled(now);
             self.send_lists();
         }
     }

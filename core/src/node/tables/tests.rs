@@ -189,6 +189,7 @@ const LISTED: &str = "
     mdns: questions given up
     mdns: questions of others that go on
     mdns: records cached
+    mdns: records withdrawn lately
     mdns: replies that wait
     mdns: services
     mdns: sources of records

@@ -190,3 +190,18 @@ fn a_dialler_that_trusts_a_fingerprint_talks_to_that_key_alone() {
         assert_eq!(shake(client, tls(2).server().unwrap()).is_ok(), is_met);
     }
 }
+
+/// Under such a key a forged signature verifies: it is refused for what it is, before any signature is looked at.
+#[test]
+fn a_certificate_for_a_key_of_small_order_is_turned_away() {
+    let pair = ed25519(3);
+    let sound = signed(&params(), &pair)[0].to_vec();
+    let at = sound.windows(32).position(|octets| octets == pair.public_key_raw()).unwrap();
+    for weak in curve25519_dalek::constants::EIGHT_TORSION {
+        let mut certificate = sound.clone();
+        certificate[at..at + 32].copy_from_slice(weak.compress().as_bytes());
+        let client = presenting(Some(vec![certificate.into()]), &pair);
+        let refused = Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        assert_eq!(shake(client, tls(2).server().unwrap()), refused);
+    }
+}

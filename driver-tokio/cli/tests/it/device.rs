@@ -206,6 +206,17 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has hung up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.out.0.0.lock().unwrap().ended
+    }
+
+    /// Waits until it has hung up, or for so long.
+    pub(crate) fn wait_over(&self, time: Duration) {
+        let (lock, changed) = &*self.out.0;
+        drop(changed.wait_timeout_while(lock.lock().unwrap(), time, |said| !said.ended).unwrap());
+    }
+
     /// Waits for the first event of that name.
     pub(crate) fn event(&self, name: &str) -> Value {
         self.event_where(name, |_| true)

@@ -9,6 +9,7 @@ mod alone;
 mod device;
 mod interop;
 mod kill;
+mod killed_pairing;
 mod lab;
 mod pairing;
 mod terminal;
