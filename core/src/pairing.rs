@@ -353,9 +353,9 @@ impl Pairing {
         let window = self.window.as_ref().map(|window| window.until);
         let watches = self.watches.values().map(|watch| watch.until).min();
         let others = [self.entries.poll_timeout(), self.hooks.poll_timeout(), self.ledger.poll_timeout()];
-        let own =
-            [sessions, window, watches, self.unwanted_at(), self.marks_at(), self.unsettled.poll_timeout()];
-        let at = own.into_iter().chain(others).flatten().min()?;
+        let again = [self.unwanted_at(), self.marks_at(), self.unsettled.poll_timeout()];
+        let own = [sessions, window, watches].into_iter().chain(again);
+        let at = own.chain(others).flatten().min()?;
         Some(Deadline { at, reason: Reason::Pairing })
     }
 
