@@ -63,7 +63,8 @@
 //! | `node` | carries what one says to whom it concerns | anything else |
 //!
 //! Engines do not know each other: `node/route.rs` is the only wiring. Which rules of mDNS are kept, and which test
-//! shows each, is told in [`mdns_rules`].
+//! shows each, is told in [`mdns_rules`]; what pairing says on the wire, and what it withstands, in
+//! [`pairing_protocol`].
 
 mod as_bin;
 mod as_bin_list;
@@ -84,6 +85,8 @@ pub mod mdns_rules {}
 mod metadata;
 mod node;
 mod pairing;
+#[doc = include_str!("pairing_protocol.md")]
+pub mod pairing_protocol {}
 mod peers;
 mod quic;
 mod rng;
