@@ -184,10 +184,10 @@ impl Report {
         for one in shrunk {
             one.tell(out)?;
         }
-        let Feats { paired, connected, streams, bytes, published, renamed, found, .. } = self.feats;
+        let Feats { paired, trusted, connected, streams, bytes, published, renamed, found, .. } = self.feats;
         writeln!(
             out,
-            "{paired} times paired, {connected} connected; {streams} streams whole, {} MiB",
+            "{paired} times paired, {trusted} of them without a code, {connected} connected; {streams} streams whole, {} MiB",
             bytes >> 20
         )?;
         writeln!(out, "{published} services published, {renamed} renamed; {found} found")?;
@@ -205,7 +205,7 @@ impl Report {
 
     fn json(&self, shrunk: &[Shrunk]) -> Value {
         let faults = Fault::ALL.map(|fault| (fault.to_string(), self.tally.of(fault).into()));
-        let Feats { paired, connected, streams, bytes, published, renamed, found, .. } = self.feats;
+        let Feats { paired, trusted, connected, streams, bytes, published, renamed, found, .. } = self.feats;
         let one =
             |one: &Shrunk| json!({ "seed": one.seed, "left": one.left, "broken": one.smaller.sentence });
         json!({
@@ -216,6 +216,7 @@ impl Report {
             "shrunk": shrunk.iter().map(one).collect::<Vec<_>>(),
             "never_fired": self.silent().iter().map(Fault::to_string).collect::<Vec<_>>(),
             "paired": paired,
+            "trusted": trusted,
             "connected": connected,
             "streams": streams,
             "bytes": bytes,

@@ -17,6 +17,11 @@ impl Dice {
         Self::of_stream(seed, 8)
     }
 
+    /// Those that say what users decide about keys.
+    pub(super) fn of_keys(seed: u64) -> Self {
+        Self::of_stream(seed, 9)
+    }
+
     fn of_stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(stream);

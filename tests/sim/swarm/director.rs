@@ -17,7 +17,7 @@ use crate::fabric::Host;
 use crate::machine::Setup;
 use crate::trace::Detail;
 use crate::world::World;
-use handfast_core::{Config, Identity, PairingId, PeerId, PeerIdKind, PublicKey, ServiceName};
+use handfast_core::{Config, Consent, Identity, PairingId, PeerId, PeerIdKind, PublicKey, ServiceName};
 use simple_dns::Packet;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ impl Director {
         (setup.skew_s, setup.ipv6) = (skew_s, ipv6);
         setup.ports = self.places.ports(number, &guest);
         let mut user = User::new(identity.public_key(), Rc::clone(&self.truth));
-        user.slow = slow;
+        (user.slow, user.is_asked) = (slow, self.plan.care.confirms);
         let homes = self.places.homes(&guest);
         let host = self.world.boot(setup, user);
         for (interface, segment) in homes {
@@ -188,6 +188,8 @@ impl Director {
 
 fn config(plan: &Plan) -> Config {
     let mut config = Config::new(ServiceName::new("swarm").expect("a sound name"));
+    let consent = |asked| if asked { Consent::Asked } else { Consent::Given };
+    (config.confirmation, config.admission) = (consent(plan.care.confirms), consent(plan.care.admits));
     if plan.small {
         // Bounds that a flood reaches.
         (config.max_cached_records, config.max_discovered_peers) = (64, 16);

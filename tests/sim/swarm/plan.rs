@@ -3,6 +3,7 @@
 //! A plan is a list of items, so that one that broke something can be shrunk: hosts first, then steps.
 
 mod draw;
+mod keys;
 mod wishes;
 
 use super::offer::Deed;
@@ -140,6 +141,12 @@ pub(super) enum Step {
     Cancel(usize),
     /// A user forgets a peer.
     Forget(usize, usize),
+    /// A user trusts a peer without a code.
+    Trust(usize, usize),
+    /// A user trusts a peer no longer, if the two are not paired yet.
+    Distrust(usize, usize),
+    /// A user bans a peer, for a while.
+    Ban(usize, usize, Duration),
     /// An application connects to a peer.
     Connect(usize, usize),
     /// An application closes its connection.
@@ -152,6 +159,15 @@ pub(super) enum Step {
     Leave(usize, Duration),
 }
 
+/// What the users of a world are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Care {
+    /// Whether to pair, once the code is proven.
+    pub(super) confirms: bool,
+    /// Whether a connection may stay.
+    pub(super) admits: bool,
+}
+
 /// A random world.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -161,6 +177,8 @@ pub struct Plan {
     pub(super) length: Duration,
     /// Whether its nodes hold little: their limits are reached.
     pub(super) small: bool,
+    /// What its users are asked.
+    pub(super) care: Care,
     /// Its segments.
     pub(super) segments: Vec<(Stack, Uplink, Link)>,
     /// What joins them.

@@ -43,6 +43,8 @@ pub(super) struct Story {
 pub struct Feats {
     /// Sides of pairings that were told that they are paired.
     pub paired: u64,
+    /// Of these, those that trusted each other's fingerprints.
+    pub trusted: u64,
     /// Sides of connections.
     pub connected: u64,
     /// Streams that were read to their end.
@@ -60,6 +62,7 @@ pub struct Feats {
 impl AddAssign for Feats {
     fn add_assign(&mut self, other: Self) {
         self.paired += other.paired;
+        self.trusted += other.trusted;
         self.connected += other.connected;
         self.streams += other.streams;
         self.bytes += other.bytes;
@@ -74,6 +77,8 @@ impl AddAssign for Feats {
 pub(super) struct Truth {
     shown: BTreeSet<(String, PublicKey)>,
     typed: BTreeSet<(String, PublicKey)>,
+    /// Who trusted whom at any time.
+    trusted: BTreeSet<[PublicKey; 2]>,
     /// Pairs of which one wanted to forget the other.
     forgotten: BTreeSet<[PublicKey; 2]>,
     /// What was achieved.
@@ -92,6 +97,16 @@ impl Truth {
     /// A user types a code.
     pub(super) fn type_in(&mut self, code: &Code, who: PublicKey) {
         self.typed.insert((code.to_string(), who));
+    }
+
+    /// A user trusts a peer without a code.
+    pub(super) fn trust(&mut self, a: PublicKey, b: PublicKey) {
+        self.trusted.insert([a, b]);
+    }
+
+    /// Whether each trusted the other.
+    pub(super) fn trusted(&self, a: PublicKey, b: PublicKey) -> bool {
+        self.trusted.contains(&[a, b]) && self.trusted.contains(&[b, a])
     }
 
     /// A user wants to forget a peer.

@@ -4,7 +4,10 @@
 use super::shop::Shop;
 use super::truth::{Ending, Story, Truth, content};
 use crate::app::{App, Context, Hook};
-use handfast_core::ask::{Answer, PairingReply, PairingRequest, PairingRequestToken};
+use handfast_core::ask::{
+    AdmitToken, Answer, Candidate, ConfirmToken, Confirmation, PairingReply, PairingRequest,
+    PairingRequestToken, Permission,
+};
 use handfast_core::error::{ReadError, WriteError};
 use handfast_core::store::PairState;
 use handfast_core::{
@@ -12,7 +15,7 @@ use handfast_core::{
 };
 use rand_core::RngCore;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -57,6 +60,9 @@ pub(super) struct User {
     pub(super) connections: BTreeMap<ConnId, PublicKey>,
     /// The code that the user has in front of him, for whoever asks.
     pub(super) note: Option<Code>,
+    /// Whether its user is asked before each pairing by a code, and with whom he agreed to pair.
+    pub(super) is_asked: bool,
+    agreed: BTreeSet<PublicKey>,
     /// How often its node crashed.
     pub(super) crashes: u32,
     /// Whether it reads slowly.
@@ -81,6 +87,8 @@ impl User {
             saved: BTreeMap::new(),
             connections: BTreeMap::new(),
             note: None,
+            is_asked: false,
+            agreed: BTreeSet::new(),
             crashes: 0,
             slow: false,
             shop: Shop::default(),
@@ -290,6 +298,11 @@ impl App for User {
         self.shop.event(&event, &mut self.truth.borrow_mut().feats);
         match event {
             Event::PeerConnected(peer) => {
+                let banned = cx.node.pairing().banned();
+                assert!(
+                    !banned.contains(&peer.key.fingerprint()),
+                    "nobody is connected whom his user banned"
+                );
                 let paired = Self::is_paired(cx, &peer.key);
                 assert!(paired, "no application byte before `paired`: the store does not hold the peer");
                 self.truth.borrow_mut().feats.connected += 1;
@@ -298,8 +311,12 @@ impl App for User {
             Event::PeerDisconnected(conn, ..) => self.gone(conn),
             Event::PeerPaired(peer) => {
                 let confirmed = self.truth.borrow().confirmed(self.key, peer.key);
-                assert!(confirmed, "nobody is paired with whom he did not confirm");
+                let trusted = self.truth.borrow().trusted(self.key, peer.key);
+                assert!(confirmed || trusted, "nobody is paired with whom he did not confirm");
+                let agreed = !self.is_asked || trusted || self.agreed.contains(&peer.key);
+                assert!(agreed, "nobody is paired with whom his user was asked about and did not agree");
                 self.truth.borrow_mut().feats.paired += 1;
+                self.truth.borrow_mut().feats.trusted += u64::from(trusted && !confirmed);
                 let saved = self.saved.contains_key(&peer.pair_id);
                 assert!(saved, "nobody is paired whom the application did not save");
                 // What the new pairing replaces was saved under its own id.
@@ -332,6 +349,21 @@ impl App for User {
             None => PairingReply::Reject,
         };
         cx.node.answer(cx.now, Answer::PairingRequest(token, reply));
+    }
+
+    fn admit(&mut self, cx: &mut Context<'_>, token: AdmitToken, _: Candidate) {
+        let refused = cx.rng.next_u32().is_multiple_of(16);
+        let reply = if refused { Permission::Refused } else { Permission::Granted };
+        cx.node.answer(cx.now, Answer::Admit(token, reply));
+    }
+
+    fn confirm(&mut self, cx: &mut Context<'_>, token: ConfirmToken, whom: Confirmation) {
+        let refused = cx.rng.next_u32().is_multiple_of(4);
+        if !refused {
+            self.agreed.insert(whom.key);
+        }
+        let reply = if refused { Permission::Refused } else { Permission::Granted };
+        cx.node.answer(cx.now, Answer::Confirm(token, reply));
     }
 
     fn paired(&mut self, cx: &mut Context<'_>, peer: &PairedPeer) -> Hook {

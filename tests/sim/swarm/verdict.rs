@@ -25,6 +25,7 @@ pub(super) fn await_rest(director: &mut Director) {
     // To the end of this time though they agree before: a window may still be open, a session under way, or a store
     // busy with what its user forgot.
     while director.world.elapsed() < healed + AGREE_WITHIN {
+        director.lift_bans();
         if disagreement(director).is_some() {
             dial_all(director);
         }
@@ -32,6 +33,9 @@ pub(super) fn await_rest(director: &mut Director) {
     }
     if let Some(sentence) = disagreement(director) {
         panic!("pairing ends on both sides or on neither: {sentence}");
+    }
+    if let Some(sentence) = unmet_trust(director) {
+        panic!("two who trust each other pair: {sentence}");
     }
     let untold = director.truth.borrow().untold();
     assert!(
@@ -117,6 +121,29 @@ fn disagreement(director: &Director) -> Option<String> {
         }
     }
     None
+}
+
+/// Two of which one sees the other, and who still trust each other instead of being paired. Beyond the LAN what counts is
+/// which address the users told each other, and whether it is still right.
+fn unmet_trust(director: &mut Director) -> Option<String> {
+    let all: Vec<_> = (0..director.hosts.len()).filter(|n| director.hosts[*n].is_some()).collect();
+    let mut trusting = BTreeSet::new();
+    for a in &all {
+        let Some(host) = director.hosts[*a] else { continue };
+        let keys = director.world.tell(host, |node, _| node.pairing().trusting());
+        let of =
+            |b: &&usize| keys.iter().any(|trusted| trusted.fingerprint == director.key(**b).fingerprint());
+        trusting.extend(all.iter().filter(of).map(|b| (*a, *b)));
+    }
+    let mutual = trusting.iter().find(|(a, b)| {
+        let (Some(one), Some(other)) = (&director.plan.guests[*a], &director.plan.guests[*b]) else {
+            return false;
+        };
+        trusting.contains(&(*b, *a))
+            && director.places.sees((*a, one), (*b, other))
+            && director.places.reaches((*a, one), (*b, other))
+    });
+    mutual.map(|(a, b)| format!("{a} and {b} do not"))
 }
 
 /// Whether an application has other peers than its node.

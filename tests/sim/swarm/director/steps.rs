@@ -74,6 +74,18 @@ impl Director {
             Step::Pair { host, joiner, way, after, typos } => self.pair(host, joiner, way, after, typos),
             Step::Cancel(number) => self.cancel(number),
             Step::Forget(a, b) => self.forget(a, b),
+            Step::Trust(a, b) => self.trust(a, b),
+            Step::Distrust(a, b) => {
+                let (host, key) = (self.up(a)?, self.key(b).fingerprint());
+                self.world.tell(host, |node, now| node.pairing().distrust(now, &key));
+            }
+            Step::Ban(a, b, time) => {
+                let (host, key) = (self.up(a)?, self.key(b).fingerprint());
+                self.truth.borrow_mut().forget(self.key(a), self.key(b));
+                // Refused before the store is loaded.
+                let _ = self.world.tell(host, |node, now| node.pairing().ban(now, key));
+                return Some(time);
+            }
             Step::Connect(a, b) => self.connect(a, b),
             Step::Close(a, b) => self.close(a, b),
             Step::Wish(number, ref deed) => self.wish(number, deed),
@@ -131,6 +143,27 @@ impl Director {
         }
     }
 
+    /// At the addresses that people would tell each other.
+    fn trust(&mut self, a: usize, b: usize) {
+        let (Some(host), key) = (self.up(a), self.key(b)) else { return };
+        let target = Target::At(self.addresses(b));
+        self.truth.borrow_mut().trust(self.key(a), key);
+        // Refused where it is banned, or the store is not loaded.
+        let _ = self.world.tell(host, |node, now| node.pairing().trust(now, key.fingerprint(), &target));
+    }
+
+    /// Lifts every ban of whoever is there.
+    pub(in crate::swarm) fn lift_bans(&mut self) {
+        for number in 0..self.hosts.len() {
+            let Some(host) = self.up(number) else { continue };
+            self.world.tell(host, |node, now| {
+                for key in node.pairing().banned() {
+                    node.pairing().unban(now, &key);
+                }
+            });
+        }
+    }
+
     fn forget(&mut self, a: usize, b: usize) {
         let (Some(host), peer) = (self.up(a), self.id(b)) else { return };
         self.truth.borrow_mut().forget(self.key(a), self.key(b));
@@ -176,7 +209,13 @@ impl Director {
                     self.world.restart(host);
                 }
             }
+            Step::Ban(a, b, _) => {
+                let (Some(host), key) = (self.up(a), self.key(b).fingerprint()) else { return };
+                self.world.tell(host, |node, now| node.pairing().unban(now, &key));
+            }
             Step::Renumber(..)
+            | Step::Trust(..)
+            | Step::Distrust(..)
             | Step::Jump(..)
             | Step::Crash(..)
             | Step::Rebind(_)

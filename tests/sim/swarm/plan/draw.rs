@@ -3,6 +3,7 @@
 use super::super::dice::Dice;
 use super::super::truth::Ending;
 use super::super::user::HookOdds;
+use super::keys;
 use super::wishes::{self, Names};
 use super::{Guest, Joint, Plan, Stack, Step, Uplink, Villain, Way};
 use crate::fabric::{Depends, Link, PerMille};
@@ -39,9 +40,20 @@ impl Plan {
         let reflected = joints.iter().any(|joint| matches!(joint, Joint::Reflector(..)));
         let names = if reflected { Names::Own } else { Names::Any };
         steps.extend(wishes::draw(seed, (hosts, length), small, names));
+        steps.extend(keys::draw(seed, hosts, length));
+        let care = keys::care(seed);
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(Some).collect();
-        Self { seed, length, small, segments, joints, guests: guests.into_iter().map(Some).collect(), steps }
+        Self {
+            seed,
+            length,
+            small,
+            care,
+            segments,
+            joints,
+            guests: guests.into_iter().map(Some).collect(),
+            steps,
+        }
     }
 }
 
@@ -247,7 +259,7 @@ impl Draw<'_> {
     }
 }
 
-fn store_odds(dice: &mut Dice) -> StoreOdds {
+pub(super) fn store_odds(dice: &mut Dice) -> StoreOdds {
     StoreOdds { fail: dice.per_mille(300), stall: dice.per_mille(300), crash: dice.per_mille(300) }
 }
 
