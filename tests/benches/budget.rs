@@ -1,6 +1,7 @@
 //! What a node costs its LAN: packets and bytes when all start together, when all wake together, and for a day idle.
 //!
-//! `cargo bench -p handfast-tests --bench budget`, or with sizes of your own: `-- 2 50`. Counted at the simulated
+//! `cargo bench -p handfast-tests --bench budget`, or with sizes of your own: `-- 2 50`. `hours=3` idles for less than a
+//! day: a thousand nodes take long to play. Counted at the simulated
 //! wire, IPv4 alone; with IPv6 each of its links costs as much again. Prints a table, and one line of JSON at its end.
 //!
 //! Beside it stand what RFC 6762 would allow, and what a node that asks every five minutes and is answered by every
@@ -31,7 +32,10 @@ const START: Duration = Duration::from_secs(60);
 /// How long everybody sleeps: less than a record lives, so that all wake with what they knew.
 const NAP: Duration = Duration::from_secs(600);
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// How long all are idle, where nobody says otherwise.
+const HOURS: u32 = 24;
 
 /// How often a node of libp2p's mDNS asks for all others. Each of them answers.
 const LIBP2P_INTERVAL: Duration = Duration::from_secs(300);
@@ -107,6 +111,7 @@ fn libp2p_an_hour(nodes: usize) -> f64 {
 
 fn main() -> io::Result<()> {
     // Cargo adds `--bench`.
+    let hours = env::args().find_map(|arg| arg.strip_prefix("hours=")?.parse().ok()).unwrap_or(HOURS).max(1);
     let sizes: Vec<usize> = env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
     let mut out = io::stdout().lock();
@@ -127,9 +132,9 @@ fn main() -> io::Result<()> {
         let wake = lan.cost_of(BURST);
         lan.world.run_for(START);
         lan.check();
-        let day = lan.cost_of(DAY);
+        let idle = lan.cost_of(HOUR * hours);
         lan.check();
-        let (packets, idle_bytes) = (day.packets / 24.0, day.bytes / 24.0);
+        let (packets, idle_bytes) = (idle.packets / f64::from(hours), idle.bytes / f64::from(hours));
         let (allowed, libp2p) = (allowed_an_hour(nodes), libp2p_an_hour(nodes));
         writeln!(
             out,
@@ -143,5 +148,5 @@ fn main() -> io::Result<()> {
             burst.packets, wake.packets,
         ));
     }
-    writeln!(out, r#"{{"v":1,"bench":"budget","sizes":[{}]}}"#, lines.join(","))
+    writeln!(out, r#"{{"v":1,"bench":"budget","idle_hours":{hours},"sizes":[{}]}}"#, lines.join(","))
 }
