@@ -75,15 +75,9 @@ impl Director {
             Step::Cancel(number) => self.cancel(number),
             Step::Forget(a, b) => self.forget(a, b),
             Step::Trust(a, b) => self.trust(a, b),
-            Step::Distrust(a, b) => {
-                let (host, key) = (self.up(a)?, self.key(b).fingerprint());
-                self.world.tell(host, |node, now| node.pairing().distrust(now, &key));
-            }
+            Step::Distrust(a, b) => self.distrust(a, b),
             Step::Ban(a, b, time) => {
-                let (host, key) = (self.up(a)?, self.key(b).fingerprint());
-                self.truth.borrow_mut().forget(self.key(a), self.key(b));
-                // Refused before the store is loaded.
-                let _ = self.world.tell(host, |node, now| node.pairing().ban(now, key));
+                self.ban(a, b);
                 return Some(time);
             }
             Step::Connect(a, b) => self.connect(a, b),
@@ -150,6 +144,18 @@ impl Director {
         self.truth.borrow_mut().trust(self.key(a), key);
         // Refused where it is banned, or the store is not loaded.
         let _ = self.world.tell(host, |node, now| node.pairing().trust(now, key.fingerprint(), &target));
+    }
+
+    fn distrust(&mut self, a: usize, b: usize) {
+        let (Some(host), key) = (self.up(a), self.key(b).fingerprint()) else { return };
+        self.world.tell(host, |node, now| node.pairing().distrust(now, &key));
+    }
+
+    fn ban(&mut self, a: usize, b: usize) {
+        let (Some(host), key) = (self.up(a), self.key(b).fingerprint()) else { return };
+        self.truth.borrow_mut().forget(self.key(a), self.key(b));
+        // Refused before the store is loaded.
+        let _ = self.world.tell(host, |node, now| node.pairing().ban(now, key));
     }
 
     /// Lifts every ban of whoever is there.
