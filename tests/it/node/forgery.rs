@@ -54,6 +54,16 @@ fn join(world: &mut World, a: Host, b: Host, code: &Code) {
     world.tell(b, |node, now| node.pairing().join(now, code.clone(), &at).unwrap());
 }
 
+/// A world in which the first shows a code, the second has typed it, and the third forges.
+fn a_code_is_typed() -> (World, [Host; 3], Code) {
+    let mut world = new_world(1);
+    let [a, b] = [1, 2].map(|n| add(&mut world, config(), &identity(n), vec![]));
+    let mallory = invite(&mut world);
+    let shown = world.tell(a, |node, now| node.pairing().host(now, &Target::Any).unwrap().code);
+    join(&mut world, a, b, &shown);
+    (world, [a, b, mallory], shown)
+}
+
 fn both_are_paired(world: &World) -> bool {
     world.machines().all(|(_, machine)| {
         machine.store.records.len() == 1
@@ -64,11 +74,7 @@ fn both_are_paired(world: &World) -> bool {
 #[test]
 fn a_forged_close_in_an_initial_ends_an_entry_and_leaves_the_window_its_attempts_and_the_records() {
     for code in CODES {
-        let mut world = new_world(1);
-        let [a, b] = [1, 2].map(|n| add(&mut world, config(), &identity(n), vec![]));
-        let mallory = invite(&mut world);
-        let shown = world.tell(a, |node, now| node.pairing().host(now, &Target::Any).unwrap().code);
-        join(&mut world, a, b, &shown);
+        let (mut world, [a, b, mallory], shown) = a_code_is_typed();
         forge_close(&mut world, mallory, (a, b), code);
         world.run_for(SOON);
         let ended = |event: &Event| matches!(event, Event::PairingEnded(_, Err(why)) if *why != PairingFailure::NoWindow);
@@ -86,11 +92,7 @@ fn a_forged_close_in_an_initial_ends_an_entry_and_leaves_the_window_its_attempts
 #[test]
 fn a_forged_close_in_an_initial_changes_nothing_in_a_pairing_that_is_under_way() {
     for code in CODES {
-        let mut world = new_world(1);
-        let [a, b] = [1, 2].map(|n| add(&mut world, config(), &identity(n), vec![]));
-        let mallory = invite(&mut world);
-        let shown = world.tell(a, |node, now| node.pairing().host(now, &Target::Any).unwrap().code);
-        join(&mut world, a, b, &shown);
+        let (mut world, [a, b, mallory], _) = a_code_is_typed();
         let connected = |event: &Event| matches!(event, Event::PairingProgress(..));
         assert!(world.run_until(SOON, |world| told(world, b, connected)));
         forge_close(&mut world, mallory, (a, b), code);
