@@ -1,7 +1,8 @@
 //! smol's sockets, timers, tasks and blocking threads, as a node needs them.
 
 use crate::stream::{RecvStream, SendStream};
-use handfast_driver::{First, Socket, Timer, Watch};
+use crate::watch::SmolWatch;
+use handfast_driver::{First, Socket, Timer};
 use quinn_udp::UdpSockRef;
 use smol::Async;
 use std::future::Future;
@@ -31,7 +32,7 @@ impl handfast_driver::Runtime for Runtime {
     }
 
     fn watch(&self) -> io::Result<SmolWatch> {
-        if_watch::smol::IfWatcher::new().map(SmolWatch)
+        SmolWatch::new()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -99,20 +100,5 @@ impl Timer for SmolTimer {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.0).poll(cx).map(|_| ())
-    }
-}
-
-/// Watches the network interfaces.
-#[derive(Debug)]
-pub struct SmolWatch(if_watch::smol::IfWatcher);
-
-impl Watch for SmolWatch {
-    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.0.poll_if_event(cx))?;
-        // Changes come in bursts; one report stands for all of them.
-        while let Poll::Ready(more) = self.0.poll_if_event(cx) {
-            more?;
-        }
-        Poll::Ready(Ok(()))
     }
 }

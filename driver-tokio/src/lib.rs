@@ -28,6 +28,7 @@
 
 mod runtime;
 mod stream;
+mod watch;
 
 pub use handfast_driver::*;
 pub use runtime::Runtime;

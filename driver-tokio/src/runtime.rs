@@ -1,7 +1,8 @@
 //! tokio's sockets, timers, tasks and blocking threads, as a node needs them.
 
 use crate::stream::{RecvStream, SendStream};
-use handfast_driver::{First, Socket, Timer, Watch};
+use crate::watch::TokioWatch;
+use handfast_driver::{First, Socket, Timer};
 use quinn_udp::UdpSockRef;
 use std::future::{Future, pending};
 use std::io;
@@ -31,7 +32,7 @@ impl handfast_driver::Runtime for Runtime {
     }
 
     fn watch(&self) -> io::Result<TokioWatch> {
-        if_watch::tokio::IfWatcher::new().map(TokioWatch)
+        TokioWatch::new()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -111,20 +112,5 @@ impl Timer for TokioTimer {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
-    }
-}
-
-/// Watches the network interfaces.
-#[derive(Debug)]
-pub struct TokioWatch(if_watch::tokio::IfWatcher);
-
-impl Watch for TokioWatch {
-    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.0.poll_if_event(cx))?;
-        // Changes come in bursts; one report stands for all of them.
-        while let Poll::Ready(more) = self.0.poll_if_event(cx) {
-            more?;
-        }
-        Poll::Ready(Ok(()))
     }
 }

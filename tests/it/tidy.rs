@@ -1,6 +1,7 @@
 //! Reads the sources and holds what review would have to: who may know whom, what the core may not touch,
 //! and what each tree of dependencies does not hold.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -149,14 +150,19 @@ fn nothing_is_left_for_later_and_no_test_is_ignored() {
 
 /// The names of the crates that a user of `package` builds.
 fn tree(package: &str) -> Vec<String> {
+    lines(package).into_iter().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+}
+
+/// What `cargo tree` says that a user of `package` builds, with repetitions, which end in `(*)`.
+fn lines(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none"])
         .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -172,6 +178,16 @@ fn the_smol_driver_builds_no_tokio() {
     let tree = tree("handfast-smol");
     assert!(tree.contains(&"async-io".to_owned()), "the tree was read");
     assert!(!tree.iter().any(|name| name.starts_with("tokio")), "{tree:?}");
+}
+
+#[test]
+fn a_user_builds_few_crates() {
+    // How many crates a user builds, this one included. What grows a tree has to be worth it.
+    for (package, most) in [("handfast-tokio", 100), ("handfast-smol", 115)] {
+        let tree: BTreeSet<String> = lines(package).iter().map(|line| line.replace(" (*)", "")).collect();
+        assert!(tree.len() > 50, "the tree was read");
+        assert!(tree.len() <= most, "{package} builds {} crates: {tree:#?}", tree.len());
+    }
 }
 
 #[test]
