@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod driver;
+mod examples;
 mod fuzz;
 mod named;
 mod node;

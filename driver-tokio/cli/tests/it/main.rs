@@ -13,5 +13,6 @@ mod kill;
 mod killed_pairing;
 mod lab;
 mod pairing;
+mod quickstart;
 mod terminal;
 mod transfer;
