@@ -1,62 +1,79 @@
 //! Handfast beside quinn on smol: `cargo bench -p handfast-smol --bench versus [-- --json]`.
 //!
-//! How many threads smol's global executor has is read once, from the environment: each row is a process.
+//! All tasks of both sides run in one executor, of one thread and of two.
 
 #![expect(clippy::print_stdout, reason = "a bench is there to print")]
 
 use handfast_smol::Runtime;
 use handfast_tests::versus::ours::Ours;
 use handfast_tests::versus::theirs::Theirs;
-use handfast_tests::versus::{Bed, Row, json, measure, table};
-use std::future::Future;
-use std::process::Command;
+use handfast_tests::versus::{Bed, json, measure, table};
+use quinn::{AsyncTimer, AsyncUdpSocket, SmolRuntime};
+use smol::Executor;
+use std::future::{Future, pending};
+use std::io;
+use std::net::UdpSocket;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Where smol reads how many threads to run.
-const THREADS: &str = "SMOL_THREADS";
-/// Set for the process that measures a row.
-const CHILD: &str = "HANDFAST_VERSUS_ROW";
+/// An executor that so many threads run, for as long as the process does.
+#[derive(Clone, Debug)]
+struct Threads(Arc<Executor<'static>>);
 
-/// The global executor.
-struct Global;
+impl Threads {
+    fn new(threads: usize) -> Self {
+        let executor = Arc::new(Executor::new());
+        for _ in 0..threads {
+            let executor = Arc::clone(&executor);
+            std::thread::spawn(move || smol::block_on(executor.run(pending::<()>())));
+        }
+        Self(executor)
+    }
 
-impl Bed for Global {
+    /// Handfast in it.
+    fn runtime(&self) -> Runtime {
+        Runtime::on(&self.0)
+    }
+}
+
+impl Bed for Threads {
     fn server<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
-        smol::block_on(smol::spawn(future))
+        self.client(future)
     }
 
     fn client<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
-        smol::block_on(smol::spawn(future))
+        smol::block_on(self.0.spawn(future))
     }
+}
+
+/// quinn in it.
+impl quinn::Runtime for Threads {
+    fn new_timer(&self, at: Instant) -> Pin<Box<dyn AsyncTimer>> {
+        SmolRuntime.new_timer(at)
+    }
+
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.0.spawn(task).detach();
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        SmolRuntime.wrap_udp_socket(socket)
+    }
+}
+
+/// quinn and Handfast in the same executor.
+fn both(bed: &Threads) -> (Theirs<'_, Threads, Runtime>, Ours<'_, Threads, Runtime>) {
+    (Theirs::new(bed, bed.runtime(), Arc::new(bed.clone())), Ours::new(bed, bed.runtime()))
 }
 
 fn main() {
-    if std::env::var_os(CHILD).is_some() {
-        row();
-        // The executor's threads hold sockets of both sides: end with the process, not in an order.
-        std::process::exit(0);
-    }
-    let rows: Vec<Row> = ["1", "2"].into_iter().map(measured_by_a_child).collect();
+    let [one, two] = [1, 2].map(Threads::new);
+    let ((theirs_1, ours_1), (theirs_2, ours_2)) = (both(&one), both(&two));
+    let rows =
+        measure(&[("smol, one thread", [&theirs_1, &ours_1]), ("smol, two threads", [&theirs_2, &ours_2])]);
     let as_json = std::env::args().any(|word| word == "--json");
     print!("{}", if as_json { json(&rows) + "\n" } else { table(&rows) });
-}
-
-fn row() {
-    let (theirs, ours) =
-        (Theirs::new(&Global, Runtime, Arc::new(quinn::SmolRuntime)), Ours::new(&Global, Runtime));
-    for row in measure(&[("", [&theirs, &ours])]) {
-        println!("{} {} {} {}", row.bulk[0], row.bulk[1], row.requests[0], row.requests[1]);
-    }
-}
-
-fn measured_by_a_child(threads: &str) -> Row {
-    let exe = std::env::current_exe().expect("a running program has a path");
-    let output = Command::new(exe).env(CHILD, "1").env(THREADS, threads).output().expect("it runs once more");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [bulk_theirs, bulk_ours, requests_theirs, requests_ours] = numbers[..] else {
-        panic!("a row failed: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let layout = format!("smol, threads: {threads}");
-    Row { layout, bulk: [bulk_theirs, bulk_ours], requests: [requests_theirs, requests_ours] }
+    // The executors' threads hold sockets of both sides: end with the process, not in an order.
+    std::process::exit(0);
 }

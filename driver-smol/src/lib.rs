@@ -23,12 +23,12 @@
 //! # }
 //! ```
 //!
-//! A node is one task: it is started and used within smol's global executor. The twin crate for
+//! A node is one task, in the executor that [`Runtime`] has; it is used in any, as `smol::block_on`. The twin crate for
 //! tokio has the same names.
 
+mod executor;
 mod runtime;
 mod stream;
-mod watch;
 
 pub use handfast_driver::*;
 pub use runtime::Runtime;

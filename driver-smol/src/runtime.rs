@@ -1,20 +1,50 @@
 //! smol's sockets, timers, tasks and blocking threads, as a node needs them.
 
+use crate::executor;
 use crate::stream::{RecvStream, SendStream};
-use crate::watch::SmolWatch;
-use handfast_driver::{First, Socket, Timer};
+use async_executor::Executor;
+use async_io::Async;
+use handfast_driver::{First, Socket, Timer, Watch};
 use quinn_udp::UdpSockRef;
-use smol::Async;
 use std::future::Future;
 use std::io;
 use std::net::UdpSocket;
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-/// smol, and its global executor: one thread, or as many as the environment's `SMOL_THREADS` says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Runtime;
+/// smol: its reactor, its threads for blocking calls, and an executor, in which a node's tasks run.
+///
+/// By default that is one for all nodes of the process, in a thread of its own. An application that has an executor
+/// spares itself the thread, and the way from there to its own tasks:
+///
+/// ```
+/// use handfast_smol::{Builder, Config, Runtime, ServiceName, new_identity};
+/// use std::sync::{Arc, Weak};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let executor = Arc::new(smol::Executor::new());
+/// let config = Config::new(ServiceName::new("my-notes")?);
+/// let builder = Builder::new(config, new_identity()?, Runtime::on(&executor));
+/// # drop(builder);
+/// // smol::block_on(executor.run(async { let node = builder.start().await?; … }))
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Runtime {
+    /// Weak, since the node's own tasks have it, which the executor holds.
+    executor: Option<Weak<Executor<'static>>>,
+}
+
+impl Runtime {
+    /// Runs nodes in this executor, which the application must run for as long as they shall. Once it is dropped they
+    /// are over, as with any runtime.
+    pub fn on(executor: &Arc<Executor<'static>>) -> Self {
+        Self { executor: Some(Arc::downgrade(executor)) }
+    }
+}
 
 impl handfast_driver::Runtime for Runtime {
     type Socket = SmolSocket;
@@ -28,22 +58,26 @@ impl handfast_driver::Runtime for Runtime {
     }
 
     fn timer(&self) -> SmolTimer {
-        SmolTimer(smol::Timer::never())
+        SmolTimer(async_io::Timer::never())
     }
 
     fn watch(&self) -> io::Result<SmolWatch> {
-        SmolWatch::new()
+        if_watch::smol::IfWatcher::new().map(SmolWatch)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
+        match &self.executor {
+            // A task for an executor that is gone goes the same way.
+            Some(executor) => drop(executor.upgrade().map(|executor| executor.spawn(task).detach())),
+            None => executor::shared().spawn(task).detach(),
+        }
     }
 
     fn blocking<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
-        smol::unblock(call)
+        blocking::unblock(call)
     }
 }
 
@@ -91,7 +125,7 @@ impl Socket for SmolSocket {
 
 /// A timer of smol's.
 #[derive(Debug)]
-pub struct SmolTimer(smol::Timer);
+pub struct SmolTimer(async_io::Timer);
 
 impl Timer for SmolTimer {
     fn arm(&mut self, at: Instant) {
@@ -100,5 +134,20 @@ impl Timer for SmolTimer {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.0).poll(cx).map(|_| ())
+    }
+}
+
+/// Watches the network interfaces.
+#[derive(Debug)]
+pub struct SmolWatch(if_watch::smol::IfWatcher);
+
+impl Watch for SmolWatch {
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.0.poll_if_event(cx))?;
+        // Changes come in bursts; one report stands for all of them.
+        while let Poll::Ready(more) = self.0.poll_if_event(cx) {
+            more?;
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -28,7 +28,6 @@
 
 mod runtime;
 mod stream;
-mod watch;
 
 pub use handfast_driver::*;
 pub use runtime::Runtime;

@@ -1,8 +1,7 @@
 //! tokio's sockets, timers, tasks and blocking threads, as a node needs them.
 
 use crate::stream::{RecvStream, SendStream};
-use crate::watch::TokioWatch;
-use handfast_driver::{First, Socket, Timer};
+use handfast_driver::{First, Socket, Timer, Watch};
 use quinn_udp::UdpSockRef;
 use std::future::{Future, pending};
 use std::io;
@@ -32,7 +31,7 @@ impl handfast_driver::Runtime for Runtime {
     }
 
     fn watch(&self) -> io::Result<TokioWatch> {
-        TokioWatch::new()
+        if_watch::tokio::IfWatcher::new().map(TokioWatch)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -112,5 +111,20 @@ impl Timer for TokioTimer {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+    }
+}
+
+/// Watches the network interfaces.
+#[derive(Debug)]
+pub struct TokioWatch(if_watch::tokio::IfWatcher);
+
+impl Watch for TokioWatch {
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.0.poll_if_event(cx))?;
+        // Changes come in bursts; one report stands for all of them.
+        while let Poll::Ready(more) = self.0.poll_if_event(cx) {
+            more?;
+        }
+        Poll::Ready(Ok(()))
     }
 }

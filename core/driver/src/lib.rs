@@ -21,8 +21,6 @@ mod keeper;
 mod machine;
 mod manager;
 mod marks;
-#[cfg(target_os = "linux")]
-mod netlink;
 mod pairing;
 mod promise;
 mod queue;
@@ -56,8 +54,6 @@ pub use incoming::Incoming;
 pub use machine::{Attendant, Machine};
 pub use manager::{HookFuture, P2PManager};
 pub use marks::{MarkingError, TrustingError};
-#[cfg(target_os = "linux")]
-pub use netlink::{open_watch, read_watch};
 pub use pairing::{ConfirmPrompt, Hosting, HostingError, JoiningError, PairingPrompt};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};

@@ -5,6 +5,7 @@ mod bulk;
 mod connect;
 mod consent;
 mod ends;
+mod executor;
 mod hooks;
 mod lab;
 mod marks;
