@@ -1,6 +1,9 @@
-//! The command line. Only reads it: what it means is each command's business.
+//! The command line: what it says, and what is to be done then.
 
+use crate::cmd;
 use crate::exit::{self, Failure, Kind};
+use crate::output::Screen;
+use crate::work::{Asking, Options, Order, Pair, Receive, Sending, Work};
 use clap::{Parser, Subcommand};
 use handfast_core::{Code, Fingerprint, ServiceName};
 use std::path::PathBuf;
@@ -84,6 +87,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
+    /// Be the node that other commands of this home use, until Ctrl-C; receives nothing
+    #[command(alias = "up")]
+    Node,
     /// List the paired devices, and those that are trusted or banned
     Peers,
     /// End the pairing with a device, or the trust in one
@@ -110,30 +116,50 @@ pub(crate) enum Command {
     },
 }
 
-/// What `pair` was asked to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pair {
-    /// Show a code: to whoever comes, or to this peer, which is dialled.
-    Show(Option<String>),
-    /// Type a code: for the only device that is pairing, or for this one.
-    Type(Code, Option<String>),
-}
-
 /// What has only digits, dashes and spaces and so many digits is meant as a code, never as a peer.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
 
-impl Pair {
-    /// Tells a code from a peer.
-    pub(crate) fn new(first: Option<String>, second: Option<String>) -> Result<Self, Failure> {
-        match (first, second) {
-            (None, _) => Ok(Self::Show(None)),
-            (Some(text), peer) if looks_like_a_code(&text) => match text.parse() {
-                Ok(code) => Ok(Self::Type(code, peer)),
-                Err(error) => Err(Kind::WrongCode.because(format_args!("{error}: nothing was sent"))),
-            },
-            (Some(peer), None) => Ok(Self::Show(Some(peer))),
-            (Some(text), Some(_)) => Err(Kind::Usage.because(format_args!("`{text}` is no pairing code"))),
-        }
+impl Args {
+    /// What is to be done. Checks what can be checked before anything is started.
+    pub(crate) fn order(self, screen: &Screen) -> Result<Order, Failure> {
+        let Self { global, command } = self;
+        let asking = match screen.can_ask() {
+            true if global.yes => Asking::Codes,
+            true => Asking::All,
+            false => Asking::Nothing,
+        };
+        let options = Options::from(&global);
+        Ok(Order { work: work(command)?, options, addr: global.addr, asking })
+    }
+}
+
+fn work(command: Command) -> Result<Work, Failure> {
+    Ok(match command {
+        Command::Ban { device } => Work::Ban { device },
+        Command::Demo { .. } => return Err(Kind::Internal.because("the demonstration has nodes of its own")),
+        Command::Discover => Work::Discover,
+        Command::Forget { peer } => Work::Forget { peer },
+        Command::Id => Work::Id,
+        Command::Node => Work::Node,
+        Command::Pair { first, second } => Work::Pair(pair(first, second)?),
+        Command::Peers => Work::Peers,
+        Command::Recv { dir } => Work::Recv(Receive { folder: cmd::recv::folder(&dir)? }),
+        Command::Send { files, peer } => Work::Send(Sending { files: cmd::send::files(&files)?, peer }),
+        Command::Trust { fingerprint } => Work::Trust { fingerprint: fingerprint.to_string() },
+        Command::Unban { fingerprint } => Work::Unban { fingerprint: fingerprint.to_string() },
+    })
+}
+
+/// Tells a code from a peer.
+fn pair(first: Option<String>, second: Option<String>) -> Result<Pair, Failure> {
+    match (first, second) {
+        (None, _) => Ok(Pair::Show(None)),
+        (Some(text), peer) if looks_like_a_code(&text) => match text.parse::<Code>() {
+            Ok(_) => Ok(Pair::Type { code: text, peer }),
+            Err(error) => Err(Kind::WrongCode.because(format_args!("{error}: nothing was sent"))),
+        },
+        (Some(peer), None) => Ok(Pair::Show(Some(peer))),
+        (Some(text), Some(_)) => Err(Kind::Usage.because(format_args!("`{text}` is no pairing code"))),
     }
 }
 
@@ -190,11 +216,11 @@ mod tests {
 
     #[test]
     fn a_word_of_pair_is_a_peer_unless_it_is_all_digits() {
-        let pair = |first: &str| Pair::new(Some(first.to_owned()), None);
-        assert_eq!(Pair::new(None, None), Ok(Pair::Show(None)));
-        assert_eq!(pair("laptop"), Ok(Pair::Show(Some("laptop".to_owned()))));
-        assert_eq!(pair("7f3a"), Ok(Pair::Show(Some("7f3a".to_owned()))));
-        assert!(Pair::new(Some("laptop".to_owned()), Some("phone".to_owned())).is_err());
+        let one = |first: &str| pair(Some(first.to_owned()), None);
+        assert_eq!(pair(None, None), Ok(Pair::Show(None)));
+        assert_eq!(one("laptop"), Ok(Pair::Show(Some("laptop".to_owned()))));
+        assert_eq!(one("7f3a"), Ok(Pair::Show(Some("7f3a".to_owned()))));
+        assert!(pair(Some("laptop".to_owned()), Some("phone".to_owned())).is_err());
         assert!(
             looks_like_a_code("482-1935") && looks_like_a_code("482 193") && looks_like_a_code("123456789")
         );

@@ -1,5 +1,6 @@
 //! How a command can fail: the kinds, their names in JSON, and their exit codes.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The exit codes, as `--help` shows them. Never changed, only added to.
@@ -16,15 +17,17 @@ Exit codes:
     8  the pairing code was wrong
     9  pairing failed for another reason
    10  a file could not be sent or received whole
+   11  the process that was this device's node ended in the middle of the work
   130  interrupted by Ctrl-C";
 
 /// What kind of failure: stable in JSON and as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Home,
     HomeBusy,
     Internal,
     Interrupted,
+    NodeGone,
     NoSuchPeer,
     NotPaired,
     Pairing,
@@ -42,6 +45,7 @@ impl Kind {
             Self::HomeBusy => "home_busy",
             Self::Internal => "internal",
             Self::Interrupted => "interrupted",
+            Self::NodeGone => "node_gone",
             Self::NoSuchPeer => "no_such_peer",
             Self::NotPaired => "not_paired",
             Self::Pairing => "pairing",
@@ -65,6 +69,7 @@ impl Kind {
             Self::WrongCode => 8,
             Self::Pairing => 9,
             Self::Transfer => 10,
+            Self::NodeGone => 11,
             Self::Interrupted => 130,
         }
     }
@@ -76,7 +81,7 @@ impl Kind {
 }
 
 /// Why a command ends without having done its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) kind: Kind,
     pub(crate) message: String,
@@ -93,6 +98,7 @@ mod tests {
             Kind::HomeBusy,
             Kind::Internal,
             Kind::Interrupted,
+            Kind::NodeGone,
             Kind::NoSuchPeer,
             Kind::NotPaired,
             Kind::Pairing,

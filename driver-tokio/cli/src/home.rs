@@ -21,19 +21,23 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Opens the home, or makes it with a fresh identity where there is none. Blocks.
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Failure> {
-        let folder = match folder {
-            Some(folder) => folder.to_owned(),
-            None => default_folder()?,
-        };
-        create_private(&folder).map_err(|error| {
+    /// Opens the home in this folder, or makes one with a fresh identity where there is none. Blocks.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        create_private(folder).map_err(|error| {
             Kind::Home.because(format_args!("cannot make the home {}: {error}", folder.display()))
         })?;
-        let lock = Lock::take(&folder)?;
+        let lock = Lock::take(folder)?;
         let path = folder.join(STORE_FILE);
         let store = RedbStore::open(&path).map_err(|error| failure(&path, &error))?;
         Ok(Self { store, lock })
+    }
+
+    /// Where the home is: as the user says, or where the platform keeps data.
+    pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+        match named {
+            Some(folder) => Ok(folder.to_owned()),
+            None => default_folder(),
+        }
     }
 
     /// The pairings that stand, by name.
@@ -44,9 +48,9 @@ impl Home {
         Ok(records)
     }
 
-    /// Deletes every record of the same key, whatever its state, and the trust in that key.
-    pub(crate) fn forget(&self, record: &PairRecord) -> Result<(), Failure> {
-        let (stored, key) = (self.stored()?, record.peer.fingerprint());
+    /// Deletes every record of this key, whatever its state, and the trust in it.
+    pub(crate) fn forget(&self, key: Fingerprint) -> Result<(), Failure> {
+        let stored = self.stored()?;
         let trusted = stored.marks.iter().filter(|mark| mark.fingerprint == key && mark.is_trusted());
         let unmark = trusted.map(|mark| mark.fingerprint).collect();
         self.write(StoreChange { delete: ids_of(&stored, &key), unmark, ..StoreChange::default() })
@@ -144,7 +148,7 @@ mod tests {
     fn a_home_keeps_its_identity() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("new/home");
-        let own = || Home::open(Some(&folder)).unwrap().store.identity().fingerprint();
+        let own = || Home::open(&folder).unwrap().store.identity().fingerprint();
         assert_eq!(own(), own());
     }
 
@@ -152,7 +156,7 @@ mod tests {
     fn a_damaged_home_is_an_error_and_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(STORE_FILE), "damaged").unwrap();
-        let refused = Home::open(Some(folder.path())).unwrap_err();
+        let refused = Home::open(folder.path()).unwrap_err();
         assert_eq!(refused.kind, Kind::Home);
         assert!(refused.message.contains("is damaged"), "{}", refused.message);
         assert_eq!(fs::read(folder.path().join(STORE_FILE)).unwrap(), b"damaged");
@@ -164,7 +168,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("home");
-        let _home = Home::open(Some(&folder)).unwrap();
+        let _home = Home::open(&folder).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
         let entries: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,24 +1,29 @@
 //! The command `handfast`: finds your other devices, pairs with them once, and sends files.
 //!
-//! Only ties things together: `args` reads the command line, `cmd` has a file a command, `output` tells,
-//! `exit` knows how a command can fail.
+//! Only ties things together: `args` reads the command line, `lead` has its order carried out by this process or by
+//! the one that is the node, `cmd` has a file a command, `output` tells, `exit` knows how a command can fail.
 
 mod args;
+mod book;
 mod cmd;
 mod exit;
 mod home;
+mod hub;
+mod lead;
 mod lock;
+mod msgpack;
 mod node;
 mod output;
 mod peer;
+mod service;
 mod transfer;
+mod work;
 
-use args::{Args, Command, Global, Pair};
+use args::{Args, Command};
 use clap::Parser as _;
 use exit::{Failure, Kind};
 use home::Home;
-use node::Session;
-use output::{Done, Event, Output};
+use output::{Done, Event, Output, Screen};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -30,70 +35,26 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let output = if args.global.json { Output::json() } else { Output::text() };
+    let screen = if args.global.json { Screen::json() } else { Screen::text() };
+    let output = Output::Here(screen.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&output, Err(Kind::Internal.because(error))),
     };
-    let result = runtime.block_on(run(args, &output));
+    let result = runtime.block_on(run(args, screen));
     runtime.shutdown_timeout(THREADS_WITHIN);
     end(&output, result)
 }
 
-async fn run(args: Args, output: &Output) -> Result<Done, Failure> {
-    let Args { global, command } = args;
-    let done = Ok(Done { ok: true, figures: None });
-    let open = || Home::open(global.home.as_deref());
-    match command {
-        Command::Demo { size } => until_interrupted(cmd::demo::run(&global, output, size)).await,
-        Command::Peers => cmd::peers::run(&open()?, output).and(done),
-        Command::Forget { peer } => cmd::forget::run(&open()?, output, &peer).and(done),
-        Command::Id => cmd::id::run(&open()?, output).and(done),
-        Command::Ban { device } => cmd::ban::run(&open()?, output, &device).and(done),
-        Command::Unban { fingerprint } => cmd::ban::lift(&open()?, output, fingerprint).and(done),
-        Command::Trust { fingerprint } => {
-            let mut session = start(&global, output, open()?).await?;
-            let result = until_interrupted(cmd::trust::run(&mut session, &global, output, fingerprint)).await;
-            finish(session, result).await.and(done)
-        }
-        Command::Discover => {
-            let mut session = start(&global, output, open()?).await?;
-            let result = until_interrupted(cmd::discover::run(&mut session, &global, output)).await;
-            finish(session, result).await.and(done)
-        }
-        Command::Pair { first, second } => {
-            let what = Pair::new(first, second)?;
-            let mut session = start(&global, output, open()?).await?;
-            let result = until_interrupted(cmd::pair::run(&mut session, &global, output, what)).await;
-            finish(session, result).await.and(done)
-        }
-        Command::Send { files, peer } => {
-            let home = open()?;
-            let job = cmd::send::Job::new(&home, files, &peer)?;
-            let mut session = start(&global, output, home).await?;
-            let result = until_interrupted(job.run(&mut session, &global, output)).await;
-            finish(session, result).await.and(done)
-        }
-        Command::Recv { dir } => {
-            let folder = cmd::recv::folder(&dir)?;
-            let mut session = start(&global, output, open()?).await?;
-            let result = until_interrupted(cmd::recv::run(&mut session, &global, output, folder)).await;
-            finish(session, result).await.and(done)
-        }
+async fn run(args: Args, screen: Screen) -> Result<Done, Failure> {
+    if let Command::Demo { size } = args.command {
+        let output = Output::Here(screen);
+        return until_interrupted(cmd::demo::run(&args.global, &output, size)).await;
     }
-}
-
-async fn start(global: &Global, output: &Output, home: Home) -> Result<Session, Failure> {
-    until_interrupted(Session::start(global, node::consent(global, output), home)).await
-}
-
-/// Says goodbye, whatever came of the command. Who cannot wait interrupts again.
-async fn finish<T>(session: Session, result: Result<T, Failure>) -> Result<T, Failure> {
-    tokio::select! {
-        () = session.shutdown() => {}
-        () = interrupted() => {}
-    }
-    result
+    let home = Home::folder(args.global.home.as_deref())?;
+    let order = args.order(&screen)?;
+    lead::run(&home, order, screen).await?;
+    Ok(Done { ok: true, figures: None })
 }
 
 /// Drops the work at Ctrl-C: nothing of it is left half done.
@@ -144,7 +105,7 @@ fn end(output: &Output, result: Result<Done, Failure>) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|arg| arg == "--json");
     if json && error.use_stderr() {
-        return end(&Output::json(), Err(Kind::Usage.because(error.to_string().trim_end())));
+        return end(&Output::Here(Screen::json()), Err(Kind::Usage.because(error.to_string().trim_end())));
     }
     // A reader that went away is no reason to fail.
     let _ = error.print();

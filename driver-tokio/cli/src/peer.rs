@@ -3,7 +3,7 @@
 use crate::exit::{Failure, Kind};
 use crate::output::{clean, short};
 use handfast_core::store::PairRecord;
-use handfast_core::{DiscoveredPeer, Fingerprint, PeerId, PeerIdKind};
+use handfast_core::{DiscoveredPeer, Fingerprint, PairedPeer, PeerId, PeerIdKind, PublicKey};
 
 /// A shorter beginning of an id names nobody.
 const MIN_PREFIX: usize = 4;
@@ -17,13 +17,43 @@ pub(crate) struct Candidate {
     pub(crate) name: String,
 }
 
-impl From<&PairRecord> for Candidate {
+/// A paired device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Paired {
+    pub(crate) key: PublicKey,
+    pub(crate) name: String,
+}
+
+impl Paired {
+    pub(crate) fn id(&self) -> PeerId {
+        self.key.peer_id(PeerIdKind::Sha1)
+    }
+
+    /// What people call it.
+    pub(crate) fn shown_name(&self) -> String {
+        if self.name.is_empty() { self.id().to_string() } else { self.name.clone() }
+    }
+}
+
+impl From<&PairRecord> for Paired {
     fn from(record: &PairRecord) -> Self {
+        Self { key: record.peer, name: record.metadata.name.clone() }
+    }
+}
+
+impl From<&PairedPeer> for Paired {
+    fn from(peer: &PairedPeer) -> Self {
+        Self { key: peer.key, name: peer.metadata.name.clone() }
+    }
+}
+
+impl From<&Paired> for Candidate {
+    fn from(paired: &Paired) -> Self {
         Self {
-            id: record.peer.peer_id(PeerIdKind::Sha1),
-            other_id: Some(record.peer.peer_id(PeerIdKind::Sha256)),
-            label: Some(record.peer.fingerprint().label()),
-            name: record.metadata.name.clone(),
+            id: paired.id(),
+            other_id: Some(paired.key.peer_id(PeerIdKind::Sha256)),
+            label: Some(paired.key.fingerprint().label()),
+            name: paired.name.clone(),
         }
     }
 }
@@ -92,12 +122,12 @@ pub(crate) fn find(word: &str, candidates: &[Candidate]) -> Meaning {
 }
 
 /// The paired device that is meant.
-pub(crate) fn find_paired<'a>(word: &str, records: &'a [PairRecord]) -> Result<&'a PairRecord, Failure> {
-    let candidates: Vec<_> = records.iter().map(Candidate::from).collect();
+pub(crate) fn find_paired<'a>(word: &str, paired: &'a [Paired]) -> Result<&'a Paired, Failure> {
+    let candidates: Vec<_> = paired.iter().map(Candidate::from).collect();
     match find(word, &candidates) {
         Meaning::One(id) => {
-            let found = records.iter().find(|record| record.peer.is_named(&id));
-            Ok(found.expect("the candidate was made from a record"))
+            let found = paired.iter().find(|paired| paired.key.is_named(&id));
+            Ok(found.expect("the candidate was made from it"))
         }
         Meaning::Nobody => Err(Kind::NotPaired.because(format_args!(
             "not paired with any device called `{word}`; see `handfast peers`, or pair with `handfast pair`"

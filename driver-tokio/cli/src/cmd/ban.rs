@@ -1,24 +1,24 @@
-//! `handfast ban` and `handfast unban`: whom this device never talks to. Touch no network.
+//! `handfast ban` and `handfast unban`: whom this device never talks to.
 
+use super::fingerprint;
+use crate::book::Book;
 use crate::exit::{Failure, Kind};
-use crate::home::Home;
 use crate::output::{Event, Output};
 use crate::peer;
-use handfast_core::Fingerprint;
-use handfast_core::store::Mark;
 
-pub(crate) fn run(home: &Home, output: &Output, word: &str) -> Result<(), Failure> {
+pub(crate) async fn run(book: &Book, output: &Output, word: &str) -> Result<(), Failure> {
     let key = match word.parse() {
         Ok(key) => key,
-        Err(_) => peer::find_paired(word, &home.paired()?)?.peer.fingerprint(),
+        Err(_) => peer::find_paired(word, &book.paired()?)?.key.fingerprint(),
     };
-    home.ban(key)?;
+    book.ban(key).await?;
     output.tell(&Event::Banned { fingerprint: key.to_string(), label: key.label() });
     Ok(())
 }
 
-pub(crate) fn lift(home: &Home, output: &Output, key: Fingerprint) -> Result<(), Failure> {
-    if !home.unmark(key, Mark::is_banned)? {
+pub(crate) async fn lift(book: &Book, output: &Output, word: &str) -> Result<(), Failure> {
+    let key = fingerprint(word)?;
+    if !book.unban(key).await? {
         return Err(
             Kind::NoSuchPeer.because(format_args!("{} is not banned; see `handfast peers`", key.label()))
         );

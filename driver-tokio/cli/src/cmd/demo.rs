@@ -6,11 +6,13 @@
 use crate::args::Global;
 use crate::exit::{Failure, Kind};
 use crate::home::Home;
-use crate::node::{self, Session};
+use crate::hub::{Hub, Session};
+use crate::node;
 use crate::output::{Done, Event as Line, Figures, Output};
 use crate::transfer::recv::{self, Sink};
 use crate::transfer::send::{Source, send};
 use crate::transfer::{LABEL, TransferError};
+use crate::work::{Asking, Options};
 use handfast_core::{Consent, PeerId, Target};
 use handfast_tokio::Events;
 use std::fmt::Display;
@@ -51,9 +53,9 @@ pub(crate) async fn run(global: &Global, output: &Output, mebibytes: u64) -> Res
 }
 
 async fn start(global: &Global, folder: &Path, name: &str) -> Result<Session, Failure> {
-    let global = Global { name: Some(name.to_owned()), port: 0, addr: None, ..global.clone() };
-    let home = Home::open(Some(&folder.join(name)))?;
-    Session::start(&global, Consent::Given, home).await
+    let options = Options { name: Some(name.to_owned()), port: 0, ..Options::from(global) };
+    let home = Home::open(&folder.join(name))?;
+    Ok(Hub::start(options, Consent::Given, home).await?.session(Asking::Nothing, None))
 }
 
 /// The three acts; both nodes say goodbye however they end.
@@ -86,13 +88,13 @@ async fn acts(
         Ok(Figures { bytes, mib_per_s: (mib_per_s * 10.0).round() / 10.0, discovered_ms, paired_ms })
     };
     let figures = played.await;
-    tokio::join!(left.shutdown(), right.shutdown());
+    tokio::join!(left.hub.shutdown(), right.hub.shutdown());
     figures
 }
 
 /// Each has found the other.
 async fn meet(left: &mut Session, right: &mut Session) -> Result<(), Failure> {
-    let (left_id, right_id) = (left.node.id(), right.node.id());
+    let (left_id, right_id) = (left.node().id(), right.node().id());
     tokio::try_join!(see(left, right_id), see(right, left_id)).map(|_| ())
 }
 
@@ -107,11 +109,11 @@ async fn see(session: &mut Session, other: PeerId) -> Result<(), Failure> {
 /// The left one shows a code, the right one types it.
 async fn pair(left: &Session, right: &Session, output: &Output) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Kind::Pairing.because(error);
-    let hosting = left.node.pair_host(Target::Any).map_err(|error| failed(&error))?;
+    let hosting = left.node().pair_host(Target::Any).map_err(|error| failed(&error))?;
     let code = hosting.code().clone();
     output.tell(&Line::Code { code: code.to_string(), seconds: hosting.window().as_secs() });
     let typed = async {
-        right.node.pair_join(code, Target::Peer(left.node.id())).await.map_err(|error| failed(&error))
+        right.node().pair_join(code, Target::Peer(left.node().id())).await.map_err(|error| failed(&error))
     };
     let shown = async { hosting.outcome().await.map_err(|error| failed(&error)) };
     let (left_has, right_has) = tokio::try_join!(shown, typed)?;
@@ -124,15 +126,16 @@ async fn pair(left: &Session, right: &Session, output: &Output) -> Result<(), Fa
 /// The right one sends, the left one checks the hash.
 async fn stream(left: &Session, right: &Session, output: &Output, bytes: u64) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Kind::Transfer.because(error);
-    let mut progress = output.progress("demo", bytes);
+    let mut streams = left.receive(None);
+    let mut progress = output.progress("demo", Some(bytes));
     let sending = async {
-        let connection = right.node.connect(left.node.id()).await.map_err(|error| failed(&error))?;
+        let connection = right.node().connect(left.node().id()).await.map_err(|error| failed(&error))?;
         let (out, back) = connection.open_bi(LABEL).await.map_err(|error| failed(&error))?;
         let source = Source { name: "demo".to_owned(), size: bytes, bytes: Pattern::default().take(bytes) };
         send(source, out, back, |_| {}).await.map_err(|error| failed(&error))
     };
     let receiving = async {
-        let stream = left.node.accept().await.ok_or_else(|| Kind::Internal.because("a node was stopped"))?;
+        let stream = streams.next().await.ok_or_else(|| Kind::Internal.because("a node was stopped"))?;
         let (Some(mut back), mut from) = stream.accept() else {
             return Err(Kind::Internal.because("a stream without a way back"));
         };

@@ -1,17 +1,19 @@
 //! `handfast discover`: the devices on the network as they come and go.
 
-use super::prompt;
-use crate::args::Global;
+use super::prompt::Desk;
 use crate::exit::Failure;
-use crate::node::{Session, found};
+use crate::hub::Session;
+use crate::node::found;
 use crate::output::{Event as Line, Found, Output};
 use handfast_core::{DiscoveredPeer, Event, PeerId};
 use std::collections::BTreeMap;
 
 /// Runs until it is dropped.
-pub(crate) async fn run(session: &mut Session, global: &Global, output: &Output) -> Result<(), Failure> {
-    session.refuse_streams();
-    session.tell_listening(output, global);
+pub(crate) async fn run(session: &mut Session, output: &Output) -> Result<(), Failure> {
+    session.receive_nothing();
+    session.ask_for_all();
+    session.tell_listening(output);
+    let mut desk = Desk::new(session.asking, output);
     let mut events = session.events();
     let mut seen = Seen { output, peers: BTreeMap::new() };
     for peer in session.discovered() {
@@ -23,9 +25,10 @@ pub(crate) async fn run(session: &mut Session, global: &Global, output: &Output)
                 None => return Ok(()),
                 Some(Event::PeerDiscovered(peer) | Event::PeerUpdated(peer)) => seen.found(&peer),
                 Some(Event::PeerExpired(id)) => seen.lost(id),
-                Some(other) => prompt::tell(output, &other),
+                Some(other) => desk.tell(&other),
             },
-            Some(prompt) = session.prompts.recv() => prompt::ask(output, prompt),
+            Some(prompt) = session.prompts.recv() => desk.ask(prompt),
+            () = desk.answered() => {}
         }
     }
 }

@@ -1,23 +1,22 @@
-//! `handfast forget`: ends a pairing, or the trust in a device. Touches no network: the other device is told when it is
-//! next met.
+//! `handfast forget`: ends a pairing, or the trust in a device. Where no node runs it touches no network: the other
+//! device is told when it is next met.
 
+use crate::book::Book;
 use crate::exit::Failure;
-use crate::home::Home;
 use crate::output::Output;
 use crate::peer;
 use handfast_core::Fingerprint;
-use handfast_core::store::Mark;
 
-pub(crate) fn run(home: &Home, output: &Output, word: &str) -> Result<(), Failure> {
+pub(crate) async fn run(book: &Book, output: &Output, word: &str) -> Result<(), Failure> {
     if let Ok(key) = word.parse::<Fingerprint>()
-        && home.unmark(key, Mark::is_trusted)?
+        && book.distrust(key).await?
     {
         output.note(format_args!("{} is trusted no longer", key.label()));
         return Ok(());
     }
-    let records = home.paired()?;
-    let record = peer::find_paired(word, &records)?;
-    home.forget(record)?;
-    output.note(format_args!("forgot {}", peer::Candidate::from(record).describe()));
+    let paired = book.paired()?;
+    let device = peer::find_paired(word, &paired)?;
+    book.forget(device)?;
+    output.note(format_args!("forgot {}", peer::Candidate::from(device).describe()));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Waits until discovery has found the device that the user means.
 
 use crate::exit::{Failure, Kind};
-use crate::node::Session;
+use crate::hub::Session;
 use crate::output::{Output, Waiting};
 use crate::peer::{self, Candidate, Meaning};
 use handfast_core::PeerId;
@@ -123,9 +123,8 @@ async fn choose(
     for (number, candidate) in candidates.iter().enumerate() {
         output.note(format_args!("{}  {}", number + 1, candidate.describe()));
     }
-    let asking = output.clone();
-    let answer = tokio::task::spawn_blocking(move || asking.ask("Which one? Its number: ")).await;
-    let number = answer.ok().flatten().and_then(|answer| answer.parse::<usize>().ok());
+    let answer = output.ask("Which one? Its number: ").await;
+    let number = answer.and_then(|answer| answer.parse::<usize>().ok());
     let chosen = number.and_then(|number| candidates.get(number.wrapping_sub(1)));
     chosen.map(|candidate| candidate.id).ok_or_else(|| peer::several(word, &candidates))
 }

@@ -1,31 +1,28 @@
 //! `handfast pair`: shows a code, or types the one that another device shows.
 
 use super::locate::{Wanted, locate};
-use super::prompt;
-use crate::args::{Global, Pair};
+use super::prompt::{self, Desk};
 use crate::exit::{Failure, Kind};
-use crate::node::{self, Prompt, Session};
+use crate::hub::{Prompt, Session};
+use crate::node;
 use crate::output::{Event as Line, Output, Waiting};
+use crate::work::Pair;
 use handfast_core::error::{HostError, JoinError};
 use handfast_core::{Code, Event, PairedPeer, PairingFailure, PairingStep};
 use handfast_tokio::{Events, Hosting, HostingError, JoiningError, Target};
 use std::time::Duration;
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, interval};
 
-pub(crate) async fn run(
-    session: &mut Session,
-    global: &Global,
-    output: &Output,
-    what: Pair,
-) -> Result<(), Failure> {
-    session.refuse_streams();
-    session.tell_listening(output, global);
+pub(crate) async fn run(session: &mut Session, output: &Output, what: Pair) -> Result<(), Failure> {
+    session.receive_nothing();
+    session.ask_for(None);
+    session.tell_listening(output);
     let mut events = session.events();
     let paired = match what {
-        Pair::Show(peer) => show(session, &mut events, global, output, peer.as_deref()).await?,
-        Pair::Type(code, peer) => {
-            type_code(session, &mut events, global, output, code, peer.as_deref()).await?
+        Pair::Show(peer) => show(session, &mut events, output, peer.as_deref()).await?,
+        Pair::Type { code, peer } => {
+            let code = code.parse().map_err(|error| Kind::WrongCode.because(error))?;
+            type_code(session, &mut events, output, code, peer.as_deref()).await?
         }
     };
     output.tell(&node::paired(&paired));
@@ -36,46 +33,50 @@ pub(crate) async fn run(
 async fn show(
     session: &mut Session,
     events: &mut Events,
-    global: &Global,
     output: &Output,
     peer: Option<&str>,
 ) -> Result<PairedPeer, Failure> {
-    let addresses = node::given_addresses(global).await?;
+    let addresses = session.given_addresses().await?;
     let target = match peer {
         _ if !addresses.is_empty() => Target::At(addresses),
         Some(word) => Target::Peer(locate(session, events, output, Wanted::Called(word)).await?),
         None => Target::Any,
     };
-    let hosting = session.node.pair_host(target).map_err(|error| hosting_failure(&error))?;
+    let hosting = session.node().pair_host(target).map_err(|error| hosting_failure(&error))?;
+    session.ask_for(Some(hosting.id()));
     let code = hosting.code().to_string();
     output.tell(&Line::Code { code: code.clone(), seconds: hosting.window().as_secs() });
-    count_down(hosting, &code, &mut session.prompts, events, output).await
+    count_down(hosting, &code, session, events, output).await
 }
 
 /// Until somebody has typed the code, or its window has closed.
 async fn count_down(
     hosting: Hosting,
     code: &str,
-    prompts: &mut Receiver<Prompt>,
+    session: &mut Session,
     events: &mut Events,
     output: &Output,
 ) -> Result<PairedPeer, Failure> {
     let closes = Instant::now() + hosting.window();
     let waiting = output.waiting("");
     let mut tick = interval(Duration::from_secs(1));
+    let id = hosting.id();
     let outcome = hosting.outcome();
     tokio::pin!(outcome);
-    let mut proven = false;
+    let (mut proven, mut desk) = (false, Desk::new(session.asking, output));
     loop {
         tokio::select! {
             // What happened before the end is told before it.
             biased;
             Some(event) = events.next() => {
-                prompt::tell_attempts(output, &event);
+                if matches!(&event, Event::PairingAttemptFailed { pairing, .. } if *pairing == id) {
+                    prompt::tell_attempts(output, &event);
+                }
                 proven |= tell_step(&waiting, &event);
             }
             outcome = &mut outcome => return outcome.map_err(|error| hosting_failure(&error)),
-            Some(prompt) = prompts.recv() => answer(output, prompt),
+            Some(prompt) = session.prompts.recv() => answer(&mut desk, prompt),
+            () = desk.answered() => {}
             _ = tick.tick(), if !proven => {
                 let left = closes.saturating_duration_since(Instant::now()).as_secs();
                 waiting.say(format_args!("type {code} on the other device: {left} s left"));
@@ -88,12 +89,11 @@ async fn count_down(
 async fn type_code(
     session: &mut Session,
     events: &mut Events,
-    global: &Global,
     output: &Output,
     code: Code,
     peer: Option<&str>,
 ) -> Result<PairedPeer, Failure> {
-    let addresses = node::given_addresses(global).await?;
+    let addresses = session.given_addresses().await?;
     let target = if addresses.is_empty() {
         let wanted = peer.map_or(Wanted::Pairing, Wanted::Called);
         Target::Peer(locate(session, events, output, wanted).await?)
@@ -101,8 +101,10 @@ async fn type_code(
         Target::At(addresses)
     };
     let waiting = output.waiting("pairing");
-    let outcome = session.node.pair_join(code, target);
+    let node = session.node().clone();
+    let outcome = node.pair_join(code, target);
     tokio::pin!(outcome);
+    let mut desk = Desk::new(session.asking, output);
     loop {
         tokio::select! {
             biased;
@@ -110,7 +112,8 @@ async fn type_code(
                 tell_step(&waiting, &event);
             }
             outcome = &mut outcome => return outcome.map_err(|error| joining_failure(&error)),
-            Some(prompt) = session.prompts.recv() => answer(output, prompt),
+            Some(prompt) = session.prompts.recv() => answer(&mut desk, prompt),
+            () = desk.answered() => {}
         }
     }
 }
@@ -133,10 +136,10 @@ fn tell_step(waiting: &Waiting, event: &Event) -> bool {
 }
 
 /// Asks whether to pair. Who shows a code, or typed one, is asked for no other.
-fn answer(output: &Output, prompt: Prompt) {
+fn answer(desk: &mut Desk, prompt: Prompt) {
     match prompt {
         Prompt::Code(prompt) => prompt.reject(),
-        Prompt::Confirm(prompt) => prompt::confirm(output.clone(), prompt),
+        Prompt::Confirm(prompt) => desk.confirm(prompt),
     }
 }
 

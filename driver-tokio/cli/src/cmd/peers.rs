@@ -1,27 +1,26 @@
 //! `handfast peers`: the paired devices, and those that are trusted or banned. Touches no network.
 
+use crate::book::Book;
 use crate::exit::Failure;
-use crate::home::Home;
 use crate::output::{Event, Output};
-use handfast_core::PeerIdKind;
 
-pub(crate) fn run(home: &Home, output: &Output) -> Result<(), Failure> {
-    let records = home.paired()?;
-    for record in &records {
+pub(crate) fn run(book: &Book, output: &Output) -> Result<(), Failure> {
+    let paired = book.paired()?;
+    for device in &paired {
         output.tell(&Event::Paired {
-            peer: record.peer.peer_id(PeerIdKind::Sha1).to_string(),
-            label: record.peer.fingerprint().label(),
-            name: record.metadata.name.clone(),
+            peer: device.id().to_string(),
+            label: device.key.fingerprint().label(),
+            name: device.name.clone(),
         });
     }
-    for mark in home.stored()?.marks {
-        let (fingerprint, label) = (mark.fingerprint.to_string(), mark.fingerprint.label());
-        output.tell(&match mark.is_banned() {
-            true => Event::Banned { fingerprint, label },
-            false => Event::Trusted { fingerprint, label },
-        });
+    let decided = book.decided()?;
+    for key in decided.trusted {
+        output.tell(&Event::Trusted { fingerprint: key.to_string(), label: key.label() });
     }
-    if records.is_empty() {
+    for key in decided.banned {
+        output.tell(&Event::Banned { fingerprint: key.to_string(), label: key.label() });
+    }
+    if paired.is_empty() {
         output.note("not paired with any device");
     }
     Ok(())

@@ -1,58 +1,94 @@
 //! What any running command does when a peer wants something of its user.
 
-use crate::node::{self, Prompt};
+use crate::hub::Prompt;
+use crate::node;
 use crate::output::{Event as Line, Output};
+use crate::work::Asking;
 use handfast_core::{Code, Event, PairingFailure};
 use handfast_tokio::{ConfirmPrompt, PairingPrompt};
-use tokio::task;
+use tokio::task::JoinSet;
 
 /// Codes that are typed for one prompt until a typing error ends it.
 const ENTRIES: usize = 3;
 
-/// Puts a question to the user, in the background.
-pub(super) fn ask(output: &Output, prompt: Prompt) {
-    match prompt {
-        Prompt::Code(prompt) => ask_code(output.clone(), prompt),
-        Prompt::Confirm(prompt) => confirm(output.clone(), prompt),
-    }
+/// The questions that wait for one user. Dropped with them, it refuses.
+pub(super) struct Desk {
+    asking: Asking,
+    output: Output,
+    asked: JoinSet<()>,
 }
 
-/// Asks whether to pair, in the background.
-pub(super) fn confirm(output: Output, prompt: ConfirmPrompt) {
-    let device = prompt.confirmation();
-    let question = format!("Pair with {} ({})? [Y/n] ", device.metadata.name, device.label());
-    task::spawn_blocking(move || match output.ask(&question) {
-        Some(answer) if is_yes(&answer) => prompt.accept(),
-        Some(_) | None => prompt.reject(),
-    });
+impl Desk {
+    pub(super) fn new(asking: Asking, output: &Output) -> Self {
+        Self { asking, output: output.clone(), asked: JoinSet::new() }
+    }
+
+    /// Puts a question to the user, in the background.
+    pub(super) fn ask(&mut self, prompt: Prompt) {
+        match prompt {
+            Prompt::Code(prompt) => self.ask_code(prompt),
+            Prompt::Confirm(prompt) => self.confirm(prompt),
+        }
+    }
+
+    /// Asks whether to pair, in the background. Where there is none to ask, the code was his consent.
+    pub(super) fn confirm(&mut self, prompt: ConfirmPrompt) {
+        if self.asking != Asking::All {
+            return prompt.accept();
+        }
+        let output = self.output.clone();
+        self.asked.spawn(async move {
+            let device = prompt.confirmation();
+            let question = format!("Pair with {} ({})? [Y/n] ", device.metadata.name, device.label());
+            match output.ask(&question).await {
+                Some(answer) if is_yes(&answer) => prompt.accept(),
+                Some(_) | None => prompt.reject(),
+            }
+        });
+    }
+
+    /// Asks for the code that a peer shows, in the background. Without anybody to ask, refuses.
+    fn ask_code(&mut self, prompt: PairingPrompt) {
+        if self.asking == Asking::Nothing {
+            self.output.tell(&Line::Refused {
+                reason: "nobody_to_ask".into(),
+                remote: Some(prompt.request().remote.to_string()),
+                attempts_left: None,
+            });
+            return prompt.reject();
+        }
+        let output = self.output.clone();
+        self.asked.spawn(async move {
+            match read_code(&output, &prompt).await {
+                Some(code) => prompt.accept(code),
+                None => prompt.reject(),
+            }
+        });
+    }
+
+    /// Forgets one that was answered. Never done where none waits. Cancel safe.
+    pub(super) async fn answered(&mut self) {
+        if self.asked.join_next().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    /// Tells of what happens beside the command's own work.
+    pub(super) fn tell(&self, event: &Event) {
+        tell(&self.output, event);
+    }
 }
 
 fn is_yes(answer: &str) -> bool {
     ["", "y", "yes"].contains(&answer.to_lowercase().as_str())
 }
 
-/// Asks for the code that a peer shows, in the background. Without anybody to ask, refuses.
-fn ask_code(output: Output, prompt: PairingPrompt) {
-    if !output.can_ask() {
-        output.tell(&Line::Refused {
-            reason: "nobody_to_ask",
-            remote: Some(prompt.request().remote.to_string()),
-            attempts_left: None,
-        });
-        return prompt.reject();
-    }
-    task::spawn_blocking(move || match read_code(&output, &prompt) {
-        Some(code) => prompt.accept(code),
-        None => prompt.reject(),
-    });
-}
-
-fn read_code(output: &Output, prompt: &PairingPrompt) -> Option<Code> {
+async fn read_code(output: &Output, prompt: &PairingPrompt) -> Option<Code> {
     let request = prompt.request();
     let label = request.peer.fingerprint().label();
     output.note(format_args!("{label} at {} wants to pair.", request.remote));
     for _ in 0..ENTRIES {
-        let answer = output.ask("Type the code that it shows, or nothing to refuse: ")?;
+        let answer = output.ask("Type the code that it shows, or nothing to refuse: ").await?;
         if answer.is_empty() {
             return None;
         }
@@ -70,12 +106,12 @@ pub(super) fn tell(output: &Output, event: &Event) {
         Event::PeerPaired(peer) => output.tell(&node::paired(peer)),
         Event::PairingEnded(_, Err(failure)) => output.note(format_args!("pairing failed: {failure}")),
         Event::StrangerRefused(_, remote) => output.tell(&Line::Refused {
-            reason: "not_paired",
+            reason: "not_paired".into(),
             remote: Some(remote.to_string()),
             attempts_left: None,
         }),
         Event::IdentityMismatch(_, remote) => output.tell(&Line::Refused {
-            reason: "identity_mismatch",
+            reason: "identity_mismatch".into(),
             remote: Some(remote.to_string()),
             attempts_left: None,
         }),
@@ -91,7 +127,7 @@ pub(super) fn tell(output: &Output, event: &Event) {
 pub(super) fn tell_attempts(output: &Output, event: &Event) {
     if let Event::PairingAttemptFailed { remote, attempts_left, .. } = event {
         output.tell(&Line::Refused {
-            reason: "wrong_code",
+            reason: "wrong_code".into(),
             remote: Some(remote.to_string()),
             attempts_left: Some(*attempts_left),
         });

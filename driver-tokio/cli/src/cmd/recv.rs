@@ -1,11 +1,11 @@
 //! `handfast recv`: files from paired devices, for as long as it runs.
 
-use super::prompt;
-use crate::args::Global;
+use super::prompt::Desk;
 use crate::exit::{Failure, Kind};
-use crate::node::Session;
+use crate::hub::Session;
 use crate::output::{Event as Line, Output};
 use crate::transfer::{LABEL, TransferError, recv};
+use crate::work::Receive;
 use handfast_tokio::Incoming;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,21 +24,20 @@ pub(crate) fn folder(folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Runs until it is dropped.
-pub(crate) async fn run(
-    session: &mut Session,
-    global: &Global,
-    output: &Output,
-    folder: PathBuf,
-) -> Result<(), Failure> {
-    session.tell_listening(output, global);
+pub(crate) async fn run(session: &mut Session, output: &Output, what: Receive) -> Result<(), Failure> {
+    session.ask_for_all();
     let mut events = session.events();
-    let folder: Arc<Path> = folder.into();
+    let mut streams = session.receive(None);
+    session.tell_listening(output);
+    let mut desk = Desk::new(session.asking, output);
+    let folder: Arc<Path> = what.folder.into();
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut files = JoinSet::new();
     loop {
         tokio::select! {
-            stream = session.node.accept() => {
+            stream = streams.next() => {
                 let Some(stream) = stream else { return Ok(()) };
+                output.room().await;
                 let from = session.name_of(stream.peer());
                 let (folder, places, output) = (Arc::clone(&folder), Arc::clone(&places), output.clone());
                 files.spawn(async move {
@@ -47,8 +46,12 @@ pub(crate) async fn run(
                 });
             }
             Some(_) = files.join_next() => {}
-            Some(event) = events.next() => prompt::tell(output, &event),
-            Some(prompt) = session.prompts.recv() => prompt::ask(output, prompt),
+            event = events.next() => match event {
+                None => return Ok(()),
+                Some(event) => desk.tell(&event),
+            },
+            Some(prompt) = session.prompts.recv() => desk.ask(prompt),
+            () = desk.answered() => {}
         }
     }
 }
@@ -69,7 +72,7 @@ async fn file(stream: Incoming, from: &str, folder: &Path, output: &Output) {
             name: offer.name.clone(),
             bytes: offer.size,
         });
-        let mut progress = output.progress(&offer.name, offer.size);
+        let mut progress = output.progress(&offer.name, Some(offer.size));
         recv::store(&offer, folder, &mut recv, &mut send, |bytes| progress.at(bytes)).await
     };
     match received.await {

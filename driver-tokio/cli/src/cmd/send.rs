@@ -1,19 +1,18 @@
 //! `handfast send`: files to a paired device.
 
 use super::locate::FOUND_WITHIN;
-use crate::args::Global;
 use crate::exit::{Failure, Kind};
-use crate::home::Home;
-use crate::node::{self, Session};
+use crate::hub::Session;
 use crate::output::{Event as Line, Output};
 use crate::peer;
 use crate::transfer::send::{Source, send};
 use crate::transfer::{LABEL, TransferError};
+use crate::work::{Named, Sending};
 use handfast_core::error::{ConnectError, ReadError, WriteError};
-use handfast_core::{ConnectFailure, Event, PeerId, PeerIdKind};
+use handfast_core::{ConnectFailure, Event, PeerId};
 use handfast_tokio::{Connection, DialError, Events};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,49 +22,31 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The code of a stream that was not accepted.
 const REFUSED: u64 = 0x11;
 
-/// What is sent and to whom, checked before anything is started.
+/// Sends one file after the other; the first that fails ends it.
+pub(crate) async fn run(session: &mut Session, output: &Output, what: Sending) -> Result<(), Failure> {
+    let paired = session.hub.paired();
+    let device = peer::find_paired(&what.peer, &paired)?;
+    let job = Job { peer: device.id(), name: device.shown_name() };
+    session.receive_nothing();
+    let mut events = session.events();
+    for address in session.given_addresses().await? {
+        session.node().add_address(job.peer, address);
+    }
+    let connection = job.connect(session, &mut events, output).await?;
+    for file in &what.files {
+        job.send(&connection, file, output).await?;
+    }
+    Ok(())
+}
+
+/// To whom is sent.
 #[derive(Debug)]
-pub(crate) struct Job {
+struct Job {
     peer: PeerId,
     name: String,
-    files: Vec<PathBuf>,
 }
 
 impl Job {
-    /// Checks that the device is paired and that the files can be read.
-    pub(crate) fn new(home: &Home, files: Vec<PathBuf>, word: &str) -> Result<Self, Failure> {
-        let records = home.paired()?;
-        let record = peer::find_paired(word, &records)?;
-        for path in &files {
-            open(path)?;
-        }
-        let peer = record.peer.peer_id(PeerIdKind::Sha1);
-        let name = match record.metadata.name.as_str() {
-            "" => word.to_owned(),
-            name => name.to_owned(),
-        };
-        Ok(Self { peer, name, files })
-    }
-
-    /// Sends one file after the other; the first that fails ends it.
-    pub(crate) async fn run(
-        self,
-        session: &mut Session,
-        global: &Global,
-        output: &Output,
-    ) -> Result<(), Failure> {
-        session.refuse_streams();
-        let mut events = session.events();
-        for address in node::given_addresses(global).await? {
-            session.node.add_address(self.peer, address);
-        }
-        let connection = self.connect(session, &mut events, output).await?;
-        for path in &self.files {
-            self.send(&connection, path, output).await?;
-        }
-        Ok(())
-    }
-
     /// Dials until it works, or until it cannot, or until the time is up.
     async fn connect(
         &self,
@@ -77,7 +58,7 @@ impl Job {
         let deadline = Instant::now() + FOUND_WITHIN;
         let mut last = None;
         loop {
-            match timeout_at(deadline, session.node.connect(self.peer)).await {
+            match timeout_at(deadline, session.node().connect(self.peer)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(DialError::Failed(ConnectFailure::NotPaired))) => return Err(self.not_paired()),
                 Ok(Err(DialError::Begin(ConnectError::NotPaired))) => return Err(self.not_paired()),
@@ -106,18 +87,18 @@ impl Job {
         }
     }
 
-    async fn send(&self, connection: &Connection, path: &Path, output: &Output) -> Result<(), Failure> {
-        let source = open(path)?;
+    async fn send(&self, connection: &Connection, file: &Named, output: &Output) -> Result<(), Failure> {
+        let source = open(file)?;
         let bytes = source.size;
-        let mut progress = output.progress(&source.name, bytes);
+        let mut progress = output.progress(&source.name, Some(bytes));
         let cannot = |error: &dyn std::fmt::Display| {
-            Kind::Transfer.because(format_args!("{} was not sent: {error}", path.display()))
+            Kind::Transfer.because(format_args!("{} was not sent: {error}", file.word))
         };
         let (out, back) = connection.open_bi(LABEL).await.map_err(|error| cannot(&error))?;
         let sent = send(source, out, back, |bytes| progress.at(bytes)).await;
         drop(progress);
         sent.map_err(|error| if is_refused(&error) { self.no_receiver() } else { cannot(&error) })?;
-        output.tell(&Line::Sent { path: path.display().to_string(), bytes, peer: self.peer.to_string() });
+        output.tell(&Line::Sent { path: file.word.clone(), bytes, peer: self.peer.to_string() });
         Ok(())
     }
 
@@ -155,7 +136,18 @@ fn is_refused(error: &TransferError) -> bool {
         || matches!(cause.downcast_ref(), Some(WriteError::Stopped(REFUSED)))
 }
 
-fn open(path: &Path) -> Result<Source<File>, Failure> {
-    Source::open(path)
-        .map_err(|error| Kind::Transfer.because(format_args!("cannot read {}: {error}", path.display())))
+fn open(file: &Named) -> Result<Source<File>, Failure> {
+    Source::open(&file.path)
+        .map_err(|error| Kind::Transfer.because(format_args!("cannot read {}: {error}", file.word)))
+}
+
+/// Where the files are that the user names, each of which can be read at this moment.
+pub(crate) fn files(words: &[PathBuf]) -> Result<Vec<Named>, Failure> {
+    let named = |word: &PathBuf| {
+        let cannot = |error| Kind::Transfer.because(format_args!("cannot read {}: {error}", word.display()));
+        let file =
+            Named { word: word.display().to_string(), path: std::path::absolute(word).map_err(cannot)? };
+        open(&file).and(Ok(file))
+    };
+    words.iter().map(named).collect()
 }

@@ -3,28 +3,24 @@
 //! What was entered stays in the home until the two are paired, or until `handfast forget`: any command that is on the
 //! network goes on with it.
 
-use super::prompt;
-use crate::args::Global;
+use super::{fingerprint, prompt};
 use crate::exit::{Failure, Kind};
-use crate::node::{self, Session};
+use crate::hub::Session;
+use crate::node;
 use crate::output::{Event as Line, Output};
-use handfast_core::{Event, Fingerprint, PairingFailure};
+use handfast_core::{Event, PairingFailure};
 use handfast_tokio::{Target, TrustingError};
 
-pub(crate) async fn run(
-    session: &mut Session,
-    global: &Global,
-    output: &Output,
-    key: Fingerprint,
-) -> Result<(), Failure> {
-    session.refuse_streams();
-    session.tell_listening(output, global);
+pub(crate) async fn run(session: &mut Session, output: &Output, word: &str) -> Result<(), Failure> {
+    let key = fingerprint(word)?;
+    session.receive_nothing();
+    session.tell_listening(output);
     let mut events = session.events();
-    let addresses = node::given_addresses(global).await?;
+    let addresses = session.given_addresses().await?;
     let target = if addresses.is_empty() { Target::Any } else { Target::At(addresses) };
-    let own = session.node.public_key().fingerprint();
+    let own = session.node().public_key().fingerprint();
     let _waiting = output.waiting(&format!("enter on the other device: handfast trust {own}"));
-    let paired = session.node.trust(key, target);
+    let paired = session.node().trust(key, target);
     tokio::pin!(paired);
     loop {
         tokio::select! {
@@ -45,7 +41,7 @@ fn tell(output: &Output, event: &Event) {
             output.tell(&Line::Trusted { fingerprint: key.to_string(), label: key.label() });
         }
         Event::TrustTried(_, PairingFailure::NotTrusted | PairingFailure::Refused) => {
-            output.tell(&Line::Refused { reason: "not_trusted", remote: None, attempts_left: None })
+            output.tell(&Line::Refused { reason: "not_trusted".into(), remote: None, attempts_left: None })
         }
         // The end says so too.
         Event::PeerPaired(_) => {}

@@ -3,6 +3,7 @@
 //! A 2-byte big-endian length, 1 to [`MAX_FRAME`], then MessagePack: a map with one key, the message's
 //! name, whose value is a map. Unknown fields are skipped.
 
+use crate::msgpack;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,9 +13,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// The longest message, in bytes.
 const MAX_FRAME: usize = 4096;
-
-/// Maps and arrays within each other: deeper is malformed, and would cost stack.
-const MAX_DEPTH: usize = 8;
 
 /// The longest name that is offered, in bytes. The receiver shortens it to what a file system takes.
 pub(crate) const MAX_NAME: usize = 1024;
@@ -98,7 +96,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     }
     let mut frame = vec![0; len];
     stream.read_exact(&mut frame).await?;
-    decode(&frame).ok_or(FrameError::Malformed)
+    msgpack::decode(&frame).ok_or(FrameError::Malformed)
 }
 
 /// Writes one message.
@@ -106,7 +104,7 @@ pub(crate) async fn write<T: Serialize>(
     stream: &mut (impl AsyncWrite + Unpin),
     message: &T,
 ) -> io::Result<()> {
-    let body = rmp_serde::to_vec_named(message).expect("a message has no type that MessagePack lacks");
+    let body = msgpack::encode(message);
     let len = u16::try_from(body.len()).ok().filter(|&len| usize::from(len) <= MAX_FRAME);
     let len = len.expect("a name is cut before it is offered, and nothing else can grow");
     let mut frame = Vec::with_capacity(2 + body.len());
@@ -115,18 +113,10 @@ pub(crate) async fn write<T: Serialize>(
     stream.write_all(&frame).await
 }
 
-/// The whole of `frame`, with nothing after it.
-fn decode<T: DeserializeOwned>(frame: &[u8]) -> Option<T> {
-    let mut rest = frame;
-    let mut reader = rmp_serde::Deserializer::new(&mut rest);
-    reader.set_max_depth(MAX_DEPTH);
-    let message = T::deserialize(&mut reader).ok()?;
-    rest.is_empty().then_some(message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::msgpack::decode;
 
     #[tokio::test]
     async fn a_message_survives_the_wire() {
@@ -154,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_nested_too_deeply_is_malformed_and_costs_no_stack() {
-        for (depth, sound) in [(4, true), (9, false), (4000, false)] {
+        for (depth, sound) in [(4, true), (17, false), (4000, false)] {
             let fields = [&b"\x81\xa5Offer\x83\xa4name\xa1a\xa4size\x01\xa5later"[..], &vec![0x91; depth]];
             let frame = [&fields.concat()[..], b"\xc0"].concat();
             assert_eq!(decode::<FromSender>(&frame).is_some(), sound, "{depth}");

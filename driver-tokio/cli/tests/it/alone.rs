@@ -22,19 +22,6 @@ fn the_demo_finds_pairs_sends_and_ends_with_its_figures() {
 }
 
 #[test]
-fn a_second_process_of_one_home_is_told_the_pid_of_the_first() {
-    let device = Device::on_loopback("a");
-    let first = device.receive(&[]);
-    let (code, events) = device.start(&["peers"]).end();
-    let (kind, message) = error(&events);
-    assert_eq!((code, kind), (3, "home_busy"));
-    assert!(message.contains(&format!("process {} ", first.pid())), "{message}");
-    first.interrupt();
-    assert_eq!(first.end().0, 130);
-    assert_eq!(device.paired(), Vec::<String>::new());
-}
-
-#[test]
 fn a_killed_process_leaves_a_home_that_can_be_used() {
     let device = Device::on_loopback("a");
     let first = device.receive(&[]);

@@ -53,6 +53,10 @@ impl Device {
         Self { name, namespace: None, folder: tempfile::tempdir().unwrap() }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Its folder: the home is in `home`, received files go to `in`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -232,6 +236,16 @@ impl Running {
         found.unwrap_or_else(|| panic!("no fitting `{name}` in:\n{}\n{}", self.out.text(), self.err.text()))
     }
 
+    /// Waits for so many events of that name.
+    pub(crate) fn event_number(&self, name: &str, number: usize) -> Value {
+        assert!(EVENTS.contains(&name));
+        let found =
+            self.out.wait(|text| events(text).into_iter().filter(|e| e["event"] == name).nth(number - 1));
+        found.unwrap_or_else(|| {
+            panic!("no `{name}` number {number} in:\n{}\n{}", self.out.text(), self.err.text())
+        })
+    }
+
     /// As Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         self.signal(Signal::INT);
@@ -240,6 +254,16 @@ impl Running {
     /// As nothing survives.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+
+    /// As Ctrl-Z does.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// As `fg` does.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     fn signal(&self, signal: Signal) {

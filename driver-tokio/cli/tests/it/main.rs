@@ -14,5 +14,6 @@ mod killed_pairing;
 mod lab;
 mod pairing;
 mod quickstart;
+mod sharing;
 mod terminal;
 mod transfer;

@@ -174,3 +174,22 @@ fn ctrl_c_at_the_question_for_a_code_refuses_to_pair() {
         assert_eq!((a.paired(), b.paired()), (vec![], vec![]));
     });
 }
+
+#[test]
+fn whoever_pairs_is_asked_on_his_own_terminal_while_another_command_is_the_node() {
+    in_lab(Net::V4, |lab| {
+        let (a, b) = (Device::new(lab, "a"), Device::new(lab, "b"));
+        let mut node = Terminal::start(&a, &["node"]);
+        node.see("listening");
+        let mut showing = Terminal::start(&a, &["pair"]);
+        let code = showing.code();
+        let typing = Terminal::start(&b, &["pair", &code, "--yes"]);
+        showing.see("Pair with b (");
+        assert!(!node.screen.text().contains("Pair with"), "{}", node.screen.text());
+        showing.press("\n");
+        showing.see("paired     ");
+        assert_eq!((showing.end(), typing.end()), (0, 0));
+        node.press("\u{3}");
+        assert_eq!(node.end(), 130);
+    });
+}
