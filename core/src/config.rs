@@ -24,6 +24,7 @@ use std::time::Duration;
 /// | bytes received and not read, one stream | 1 MiB | [`stream_window`](Self::stream_window) |
 /// | bytes received and not read, one connection | 8 MiB | [`receive_window`](Self::receive_window) |
 /// | bytes written and not acknowledged, one connection | 8 MiB | [`send_window`](Self::send_window) |
+/// | bytes of datagrams that wait to be read, and to be sent, one connection | 256 KiB each | [`datagram_buffer`](Self::datagram_buffer) |
 /// | a pairing window | 120 s | [`pairing_window`](Self::pairing_window) |
 /// | records cached from the LAN, one interface and family | 4,096 | [`max_cached_records`](Self::max_cached_records) |
 /// | peers remembered from discovery | 1,024 | [`max_discovered_peers`](Self::max_discovered_peers) |
@@ -89,6 +90,10 @@ pub struct Config {
     pub receive_window: u32,
     /// Bytes of one connection that are written and not acknowledged.
     pub send_window: u32,
+    /// Bytes of one connection's datagrams that were received and not read, and again so many that were sent and
+    /// have not left, each counted with 32 bytes on top. Beyond that the oldest are dropped. 0: no datagrams, and
+    /// peers are told so.
+    pub datagram_buffer: u32,
     /// How long a pairing code is shown: 30 to 600 s.
     pub pairing_window: Duration,
     /// Whether the application is asked about each connection, before anything is said on it:
@@ -162,6 +167,7 @@ impl Config {
             stream_window: 1 << 20,
             receive_window: 8 << 20,
             send_window: 8 << 20,
+            datagram_buffer: 256 << 10,
             pairing_window: Duration::from_secs(120),
             admission: Consent::Given,
             confirmation: Consent::Given,

@@ -236,6 +236,21 @@ pub enum OpenError {
     Label,
 }
 
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DatagramError {
+    /// The connection is gone, or not up yet.
+    #[error("the connection is gone")]
+    Gone,
+    /// It is longer than the path, or the peer, takes at present.
+    #[error("a datagram is longer than the connection takes")]
+    TooLong,
+    /// The peer takes no datagrams, or they are switched off here.
+    #[error("the peer takes no datagrams")]
+    Unsupported,
+}
+
 /// Why nothing was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -227,7 +227,8 @@ pub struct Readiness {
     pub stopped: Option<u64>,
 }
 
-/// Something that a waiting task wants to know. At most one per stream and turn.
+/// Something that a waiting task wants to know. At most one per stream and turn, and per connection
+/// and turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// A stream moved.
@@ -240,6 +241,11 @@ pub enum Ready {
         key: u64,
         /// What it is ready for.
         now: Readiness,
+    },
+    /// Datagrams came: [`Node::datagrams`](crate::Node::datagrams) has them.
+    Datagrams {
+        /// The connection.
+        conn: ConnId,
     },
     /// The peer allows more streams: an open that was refused may be tried again.
     Streams {

@@ -111,7 +111,7 @@ pub use mdns::{MdnsDropped, MdnsStats};
 pub use metadata::Metadata;
 pub use node::{Hosting, Node, PairingMut, PeersMut, ServicesMut, Stats, Target};
 pub use peers::Dial;
-pub use quic::{Crypto, Direction, Read, StreamMut, Written};
+pub use quic::{Crypto, DatagramsDropped, DatagramsMut, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
 pub use service::*;
 pub use table::Table;

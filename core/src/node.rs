@@ -10,6 +10,7 @@ mod route;
 mod services;
 mod sockets;
 mod stats;
+mod streams;
 mod tables;
 mod views;
 
@@ -19,16 +20,16 @@ pub use views::{Hosting, PairingMut, PeersMut, Target};
 
 use crate::ask::Answer;
 use crate::config::Config;
-use crate::error::{ConnectError, Gone, MetadataError, NodeError, OpenError};
+use crate::error::{ConnectError, MetadataError, NodeError};
 use crate::event::Event;
-use crate::id::{ConnId, PeerId, PublicKey, SocketId, StreamId};
+use crate::id::{ConnId, PeerId, PublicKey, SocketId};
 use crate::identity::Identity;
 use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec};
 use crate::mdns::Mdns;
 use crate::metadata::Metadata;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
-use crate::quic::{Crypto, Direction, Quic, StreamMut};
+use crate::quic::{Crypto, Quic};
 use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
 use admission::Admission;
@@ -239,33 +240,6 @@ impl Node {
         self.quic.close_gracefully(now, conn, CloseCode::Ok);
     }
 
-    /// Opens a stream on a connection that [`Event::PeerConnected`] told of. The peer learns of it with its
-    /// first bytes, of which the label, at most 255 bytes, is a part. `key` comes back in
-    /// [`Ready::Stream`].
-    ///
-    /// # Errors
-    /// [`OpenError::Exhausted`] until the peer allows more: [`Ready::Streams`] tells.
-    pub fn open(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        direction: Direction,
-        label: &str,
-        key: u64,
-    ) -> Result<StreamId, OpenError> {
-        self.clamp(now);
-        self.quic.open(conn, direction, label, key)
-    }
-
-    /// One stream, to read and write.
-    ///
-    /// # Errors
-    /// [`Gone`] where both of its halves are done, or its connection is lost and was read to its end.
-    pub fn stream(&mut self, conn: ConnId, stream: StreamId) -> Result<StreamMut<'_>, Gone> {
-        self.stale = true;
-        self.quic.stream(conn, stream)
-    }
-
     /// The verbs of pairing.
     pub fn pairing(&mut self) -> PairingMut<'_> {
         PairingMut { node: self }
@@ -341,9 +315,6 @@ impl Node {
         if let Some(ready) = self.poll_ready() {
             return Output::Ready(ready);
         }
-        if let Some(conn) = self.quic.poll_available() {
-            return Output::Ready(Ready::Streams { conn });
-        }
         buf.clear();
         if let Some(transmit) = self.mdns.poll_transmit(now.mono, buf) {
             return Output::Transmit(transmit);
@@ -381,8 +352,13 @@ impl Node {
     }
 
     fn poll_ready(&mut self) -> Option<Ready> {
-        let (conn, stream, key, now) = self.quic.poll_ready()?;
-        Some(Ready::Stream { conn, stream, key, now })
+        if let Some((conn, stream, key, now)) = self.quic.poll_ready() {
+            return Some(Ready::Stream { conn, stream, key, now });
+        }
+        if let Some(conn) = self.quic.poll_datagrams() {
+            return Some(Ready::Datagrams { conn });
+        }
+        self.quic.poll_available().map(|conn| Ready::Streams { conn })
     }
 
     fn tell(&mut self, event: Event) {

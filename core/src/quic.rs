@@ -5,6 +5,7 @@
 
 mod admission;
 mod connection;
+mod datagrams;
 mod endpoint;
 mod event;
 #[cfg(any(fuzzing, test))]
@@ -19,6 +20,7 @@ mod timers;
 mod tls;
 mod transmit;
 
+pub use datagrams::{DatagramsDropped, DatagramsMut};
 pub(crate) use event::{Cause, Event};
 pub use streams::{Direction, Read, StreamMut, Written};
 pub use tls::Crypto;
@@ -52,8 +54,12 @@ struct Outbox {
     ready: VecDeque<(ConnId, StreamId)>,
     /// Connections whose peer allows more streams, each at most once.
     available: VecDeque<ConnId>,
+    /// Connections on which datagrams came, each at most once.
+    datagrams: VecDeque<ConnId>,
     /// Connections whose main stream was not read to its end, each at most once.
     unread: VecDeque<ConnId>,
+    /// Datagrams that nobody read or sent.
+    dropped: DatagramsDropped,
 }
 
 /// Which connections want attention, each at most once in each queue.
@@ -291,6 +297,17 @@ impl Quic {
             return Err(Gone);
         }
         Ok(StreamMut { conn, work: &mut self.work, id })
+    }
+
+    /// Datagrams that were dropped so far, on all connections.
+    pub(crate) fn datagrams_dropped(&self) -> DatagramsDropped {
+        self.out.dropped
+    }
+
+    /// The datagrams of a connection that the application sees.
+    pub(crate) fn datagrams(&mut self, conn: ConnId) -> Result<DatagramsMut<'_>, Gone> {
+        let conn = find(&mut self.conns, conn).filter(|conn| conn.is_shown()).ok_or(Gone)?;
+        Ok(DatagramsMut { conn, work: &mut self.work, out: &mut self.out })
     }
 
     fn incoming(&mut self, now: Instant, incoming: Incoming) {

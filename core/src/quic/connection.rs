@@ -12,6 +12,7 @@ mod streams;
 
 pub(super) use streams::MAX_OPENED;
 
+use super::datagrams::Datagrams;
 use super::main_stream::{End, Full, MainStream};
 use super::streams::{Recv, Send, Stream, stream_id};
 use super::tls::Alpn;
@@ -75,6 +76,7 @@ pub(crate) struct Conn {
     /// There were [`MAX_OPENED`] of them, and there are fewer.
     room_again: bool,
     pub(super) main: MainStream,
+    pub(super) datagrams: Datagrams,
 }
 
 /// What a connection needs of its engine while it works.
@@ -112,6 +114,7 @@ impl Conn {
             opened: 0,
             room_again: false,
             main: MainStream::default(),
+            datagrams: Datagrams::default(),
         }
     }
 
@@ -157,9 +160,9 @@ impl Conn {
                 QuicEvent::Connected => self.connected(cx),
                 QuicEvent::ConnectionLost { reason } => self.lost(cx, Cause::from_quic(reason)),
                 QuicEvent::Stream(event) => self.stream_event(cx, event),
-                QuicEvent::HandshakeDataReady
-                | QuicEvent::DatagramReceived
-                | QuicEvent::DatagramsUnblocked => {}
+                QuicEvent::DatagramReceived => self.take_datagrams(cx.out),
+                // Those that wait are offered before each batch in any case.
+                QuicEvent::HandshakeDataReady | QuicEvent::DatagramsUnblocked => {}
             }
         }
     }
@@ -172,6 +175,7 @@ impl Conn {
         self.quic.set_max_concurrent_streams(Dir::Bi, (config.max_streams + main).into());
         self.quic.set_max_concurrent_streams(Dir::Uni, config.max_streams.into());
         self.quic.set_receive_window(config.receive_window.into());
+        self.datagrams.set_bound(config.datagram_buffer as usize);
     }
 
     /// Says one frame on the main stream.
@@ -190,6 +194,7 @@ impl Conn {
         if self.is_over() {
             return;
         }
+        self.drop_datagrams(cx.out);
         self.cut_streams(cx);
         self.main.finish();
         self.phase = Phase::Closing { until: cx.now + LAST_WORDS, code };
@@ -244,6 +249,7 @@ impl Conn {
             return;
         }
         self.phase = Phase::Over;
+        self.drop_datagrams(cx.out);
         let id = self.id;
         // Readers find what arrived and then the loss; who was not told of a stream never will be.
         self.streams.retain(|_, stream| !matches!(stream.recv, Recv::Label(_)));

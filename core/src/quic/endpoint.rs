@@ -1,5 +1,6 @@
 //! Configures quinn-proto: deterministic from the seed, tight towards strangers. RFC 9000.
 
+use super::datagrams::QUIC_BUFFER;
 use super::tls::{Alpn, Expect, Tls};
 use crate::config::Config;
 use crate::id::Fingerprint;
@@ -119,7 +120,8 @@ fn transport(config: &Config, first_streams: u32) -> TransportConfig {
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window(config.stream_window.into())
         .send_window(config.send_window.into())
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size((config.datagram_buffer > 0).then_some(QUIC_BUFFER))
+        .datagram_send_buffer_size(QUIC_BUFFER)
         .allow_spin(false);
     transport
 }

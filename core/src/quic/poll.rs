@@ -59,6 +59,16 @@ impl Quic {
         None
     }
 
+    /// A connection on which datagrams came.
+    pub(crate) fn poll_datagrams(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.out.datagrams.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            conn.datagrams.told();
+            return Some(id);
+        }
+        None
+    }
+
     /// The next datagrams, into `buf`.
     pub(crate) fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Round {
         if let Some(transmit) = self.responses.pop(&self.paths, buf) {
@@ -72,6 +82,7 @@ impl Quic {
                 self.turn.done(&mut self.work.send);
                 continue;
             };
+            self.out.dropped.unsent += conn.flush_datagrams();
             if let Some(transmit) = transmit::batch(conn, now, &self.paths, buf) {
                 self.turn.spent(&mut self.work.send);
                 return Round::Transmit(transmit);

@@ -174,6 +174,13 @@ impl StreamMut<'_> {
         self.conn.streams[&self.id].direction
     }
 
+    /// Sets how much sooner than those of other streams its bytes leave: the higher go first, those that are equal
+    /// take turns. 0 at the beginning.
+    pub fn set_priority(&mut self, priority: i32) {
+        // A half that quinn-proto has forgotten has nothing to send.
+        let _ = self.quic_send().set_priority(priority);
+    }
+
     /// Takes up to `limit` bytes that arrived, without copying them, and frees their room for the peer.
     ///
     /// After `fin` or an error the receiving half is done.

@@ -38,6 +38,7 @@ impl Quic {
                 each().map(|conn| conn.streams.len()).sum(),
             ),
             Table::new("quic: connections with room for streams", self.out.available.len(), max),
+            Table::new("quic: connections with datagrams", self.out.datagrams.len(), max),
             Table::new("quic: connections to read on", self.out.unread.len(), max),
             Table::new("quic: connections to ask", self.work.poll.len(), max),
             Table::new("quic: connections to send", self.work.send.len(), max),
@@ -52,6 +53,16 @@ impl Quic {
                 "quic: streams opened by a peer",
                 each().map(Conn::opened_there),
                 self.max_opened_there(),
+            ),
+            Table::fullest(
+                "quic: bytes of datagrams to read",
+                each().map(|conn| conn.datagrams.waiting()[0]),
+                config.datagram_buffer as usize,
+            ),
+            Table::fullest(
+                "quic: bytes of datagrams to send",
+                each().map(|conn| conn.datagrams.waiting()[1]),
+                config.datagram_buffer as usize,
             ),
             Table::fullest("quic: bytes of a label", each().map(Conn::longest_label), 1 + MAX_LABEL),
         ]

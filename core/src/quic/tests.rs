@@ -12,6 +12,7 @@ use std::time::Duration;
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
+mod datagrams;
 mod hostile;
 
 struct Pair {

@@ -336,7 +336,7 @@ impl App for User {
     fn ready(&mut self, cx: &mut Context<'_>, ready: Ready) {
         match ready {
             Ready::Stream { conn, stream, key, now } => self.stream_moved(cx, (conn, stream), key, now),
-            Ready::Streams { .. } => {}
+            Ready::Datagrams { .. } | Ready::Streams { .. } => {}
         }
     }
 

@@ -96,6 +96,18 @@ fn config(form: u8) -> Config {
     config
 }
 
+/// Reads what datagrams came on a connection, or sends one.
+fn datagrams(driven: &mut Driven, which: u8) {
+    let conn = some_conn(driven, which % 8);
+    let Ok(mut datagrams) = driven.node.datagrams(conn) else { return };
+    if which & 8 != 0 {
+        while datagrams.read().is_some() {}
+    } else {
+        let size = datagrams.max_size().map_or(0, |max| max * usize::from(which & 16) / 16);
+        let _ = datagrams.send(Bytes::from(vec![9; size]));
+    }
+}
+
 /// What a node holds of the other.
 fn record(n: u8, id: u8, state: PairState) -> PairRecord {
     let role = if n == 0 { Role::Host } else { Role::Joiner };
@@ -334,6 +346,7 @@ impl World {
                     0xff => driven.shutdown(now),
                     0x80..=0xbf => driven.dealings.step(&mut driven.node, now, script),
                     0x40..=0x7f => decide(driven, now, n as u8, script),
+                    which @ 0x20..=0x3f => datagrams(driven, which),
                     _ => {}
                 }
                 let peers = driven.node.peers();
@@ -385,7 +398,9 @@ impl World {
             29 => stream.reset(u64::from(script.octet()) << 56),
             30 => stream.stop(u64::from(script.octet())),
             _ => {
-                stream.set_key(u64::from(script.octet()));
+                let key = script.octet();
+                stream.set_key(u64::from(key));
+                stream.set_priority(i32::from(key) - 128);
                 assert!(stream.label().len() <= 255, "a label is over its limit");
                 let _ = stream.direction();
             }

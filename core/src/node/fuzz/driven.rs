@@ -297,7 +297,16 @@ impl Driven {
     }
 
     fn ready(&mut self, ready: Ready) {
-        let Ready::Stream { conn, stream, now, .. } = ready else { return };
+        let (conn, stream, now) = match ready {
+            Ready::Stream { conn, stream, now, .. } => (conn, stream, now),
+            Ready::Datagrams { conn } => {
+                return assert!(
+                    self.conns.contains(&conn),
+                    "datagrams come before their connection is told of"
+                );
+            }
+            Ready::Streams { .. } => return,
+        };
         assert!(self.conns.contains(&conn), "a stream moves before its connection is told of");
         assert!(!now.opened || now.readable, "what is opened is readable");
         self.reached.opened |= now.opened;

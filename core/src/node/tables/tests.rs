@@ -238,12 +238,15 @@ const LISTED: &str = "
     peers: waited for
     quic: answers to strangers
     quic: bytes of a label
+    quic: bytes of datagrams to read
+    quic: bytes of datagrams to send
     quic: connections accepted
     quic: connections dialled
     quic: connections to ask
     quic: connections to read on
     quic: connections to send
     quic: connections unauthenticated
+    quic: connections with datagrams
     quic: connections with room for streams
     quic: events
     quic: frames to say on a connection

@@ -102,7 +102,7 @@ impl Conn {
     }
 
     /// Whether the application may be told of streams.
-    fn is_shown(&self) -> bool {
+    pub(in crate::quic) fn is_shown(&self) -> bool {
         self.phase == Phase::Open && !self.hidden
     }
 
@@ -110,6 +110,7 @@ impl Conn {
     /// other.
     pub(in crate::quic) fn hide(&mut self, cx: &mut Context<'_>) {
         self.hidden = true;
+        self.drop_datagrams(cx.out);
         self.cut_streams(cx);
     }
 
