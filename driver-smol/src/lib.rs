@@ -42,3 +42,5 @@ pub type Builder = handfast_driver::Builder<Runtime>;
 pub type Connection = handfast_driver::Connection<Runtime>;
 /// A stream that a peer opened, on smol.
 pub type Incoming = handfast_driver::Incoming<Runtime>;
+/// A peer, connected or not, on smol.
+pub type PeerHandle = handfast_driver::PeerHandle<Runtime>;

@@ -41,6 +41,8 @@ pub type Builder = handfast_driver::Builder<Runtime>;
 pub type Connection = handfast_driver::Connection<Runtime>;
 /// A stream that a peer opened, on tokio.
 pub type Incoming = handfast_driver::Incoming<Runtime>;
+/// A peer, connected or not, on tokio.
+pub type PeerHandle = handfast_driver::PeerHandle<Runtime>;
 
 /// The examples of the README compile.
 #[cfg(all(doctest, feature = "redb"))]

@@ -1,12 +1,13 @@
 //! A connection to a paired peer, and the streams opened in it.
 
-use crate::desk::NodeHandle;
+use crate::desk::{End, NodeHandle, Standing};
 use crate::runtime::Runtime;
 use crate::shared::Life;
 use crate::slot::Slot;
 use crate::stream::{RawRecv, RawSend};
-use handfast_core::error::OpenError;
-use handfast_core::{ConnId, ConnectedPeer, Direction};
+use bytes::Bytes;
+use handfast_core::error::{DatagramError, OpenError};
+use handfast_core::{ConnId, ConnectedPeer, Direction, DisconnectReason};
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -21,12 +22,18 @@ use std::task::Poll;
 pub struct Connection<R: Runtime> {
     handle: NodeHandle,
     peer: Arc<ConnectedPeer>,
+    end: Arc<End>,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R: Runtime> Clone for Connection<R> {
     fn clone(&self) -> Self {
-        Self { handle: self.handle.clone(), peer: Arc::clone(&self.peer), runtime: PhantomData }
+        Self {
+            handle: self.handle.clone(),
+            peer: Arc::clone(&self.peer),
+            end: Arc::clone(&self.end),
+            runtime: PhantomData,
+        }
     }
 }
 
@@ -40,8 +47,13 @@ impl<R: Runtime> fmt::Debug for Connection<R> {
 }
 
 impl<R: Runtime> Connection<R> {
-    pub(crate) fn new(handle: NodeHandle, peer: ConnectedPeer) -> Self {
-        Self { handle, peer: Arc::new(peer), runtime: PhantomData }
+    pub(crate) fn new(handle: NodeHandle, standing: Standing) -> Self {
+        let Standing { peer, end } = standing;
+        Self { handle, peer: Arc::new(peer), end, runtime: PhantomData }
+    }
+
+    pub(crate) fn handle(&self) -> &NodeHandle {
+        &self.handle
     }
 
     /// Its id, as events name it.
@@ -68,21 +80,34 @@ impl<R: Runtime> Connection<R> {
     /// [`OpenError::Gone`] when the connection has ended, [`OpenError::Label`]; never
     /// [`OpenError::Exhausted`].
     pub async fn open_bi(&self, label: &str) -> Result<(R::SendStream, R::RecvStream), OpenError> {
-        let (slot, key) = self.open(Direction::Bi, label).await?;
-        let send = RawSend::new(self.handle.clone(), Arc::clone(&slot), key);
-        Ok((send.into(), RawRecv::new(self.handle.clone(), slot, key).into()))
+        let (send, recv) = self.open_raw_bi(label).await?;
+        Ok((send.into(), recv.into()))
     }
 
-    /// Opens a stream to the peer alone; else as [`Connection::open_bi`].
+    /// Opens a stream to the peer alone; else as [`Connection::open_bi`]. Cancel safe.
     ///
     /// # Errors
     /// As [`Connection::open_bi`].
     pub async fn open_uni(&self, label: &str) -> Result<R::SendStream, OpenError> {
-        let (slot, key) = self.open(Direction::Uni, label).await?;
-        Ok(RawSend::new(self.handle.clone(), slot, key).into())
+        Ok(self.open_raw_uni(label).await?.into())
     }
 
-    async fn open(&self, direction: Direction, label: &str) -> Result<(Arc<Slot>, u64), OpenError> {
+    pub(crate) async fn open_raw_bi(&self, label: &str) -> Result<(RawSend, RawRecv), OpenError> {
+        let (slot, key) = self.open(Direction::Bi, label).await?;
+        let send = RawSend::new(self.handle.clone(), Arc::clone(&slot), key);
+        Ok((send, RawRecv::new(self.handle.clone(), slot, key)))
+    }
+
+    pub(crate) async fn open_raw_uni(&self, label: &str) -> Result<RawSend, OpenError> {
+        let (slot, key) = self.open(Direction::Uni, label).await?;
+        Ok(RawSend::new(self.handle.clone(), slot, key))
+    }
+
+    pub(crate) async fn open(
+        &self,
+        direction: Direction,
+        label: &str,
+    ) -> Result<(Arc<Slot>, u64), OpenError> {
         poll_fn(|cx| {
             let opened = self.handle.with_quietly(|locked, now| {
                 if locked.life == Life::Stopped {
@@ -96,6 +121,44 @@ impl<R: Runtime> Connection<R> {
             }
         })
         .await
+    }
+
+    /// Sends a datagram: it arrives whole, or not at all, and not in order. Where more wait than
+    /// [`Config::datagram_buffer`](crate::Config::datagram_buffer) allows, the oldest are dropped.
+    ///
+    /// # Errors
+    /// [`DatagramError`], and nothing was sent.
+    pub fn send_datagram(&self, datagram: impl Into<Bytes>) -> Result<(), DatagramError> {
+        let datagram = datagram.into();
+        self.handle.with(|locked, _| match locked.life {
+            Life::Running | Life::Stopping => {
+                let datagrams = locked.machine.datagrams(self.peer.conn);
+                datagrams.map_err(|_| DatagramError::Gone)?.send(datagram)
+            }
+            Life::Stopped => Err(DatagramError::Gone),
+        })
+    }
+
+    /// The next datagram that the peer sent, or `None` once the connection has ended. What is not read in time is
+    /// dropped, the oldest first; see [`Config::datagram_buffer`](crate::Config::datagram_buffer). Several tasks may
+    /// wait here; each datagram goes to one of them. Cancel safe.
+    pub async fn read_datagram(&self) -> Option<Bytes> {
+        poll_fn(|cx| self.handle.lock().poll_datagram(self.peer.conn, cx)).await
+    }
+
+    /// Bytes of the largest datagram that can be sent at present, which changes with the path: a little over a
+    /// kilobyte at least. `None` where the peer takes none, datagrams are switched off here, or the connection has
+    /// ended.
+    pub fn max_datagram_size(&self) -> Option<usize> {
+        self.handle.with_quietly(|locked, _| match locked.life {
+            Life::Running | Life::Stopping => locked.machine.datagrams(self.peer.conn).ok()?.max_size(),
+            Life::Stopped => None,
+        })
+    }
+
+    /// Waits until the connection has ended, and says why; at once where it has. Cancel safe.
+    pub async fn closed(&self) -> DisconnectReason {
+        poll_fn(|cx| self.end.poll(cx)).await
     }
 
     /// Closes the connection. What was written and is not acknowledged may be lost: to be sure of it, finish

@@ -3,9 +3,14 @@
 //! Lives behind the node's lock. It holds no handle, so that what nobody took keeps no node alive.
 
 mod browsers;
+mod conns;
 mod streams;
 
+pub(crate) use conns::{End, Standing};
+
+use crate::alarm::Alarms;
 use crate::desk::browsers::Browsers;
+use crate::desk::conns::Conns;
 use crate::events::{self, MAX_QUEUED_EVENTS};
 use crate::machine::Attendant;
 use crate::pairing::Outcome;
@@ -22,13 +27,14 @@ use handfast_core::ask::{
 use handfast_core::error::HookFailed;
 use handfast_core::store::StoreRequest;
 use handfast_core::{
-    Answer, Ask, ConnId, ConnectedPeer, Direction, Event, Fingerprint, Node, Now, PairId, PairedPeer,
-    PairingId, PeerId, Ready,
+    Answer, Ask, ConnectedPeer, Direction, Event, Fingerprint, Node, Now, PairId, PairedPeer, PairingId,
+    PeerId, Ready,
 };
 use slab::Slab;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// How many streams wait for [`Node::accept`](crate::Node::accept), or for a manager's hook. Further ones
 /// are refused with the code 0x11.
@@ -50,6 +56,9 @@ pub(crate) enum Call {
     Stream(Arrival),
 }
 
+/// What came of a dial.
+pub(crate) type Dialled = Result<Standing, DialError>;
+
 /// What the store's task is asked.
 pub(crate) type StoreCall = (StoreToken, StoreRequest);
 
@@ -66,9 +75,9 @@ pub(crate) struct Arrival {
 pub(crate) struct Desk {
     /// By key minus one: the core says 0 where it was told none.
     slots: Slab<Arc<Slot>>,
-    /// The peers of the connections that stand, and who waits to open a stream there.
-    conns: BTreeMap<ConnId, Conn>,
-    dials: Vec<(PeerId, Promise<Result<ConnectedPeer, DialError>>)>,
+    conns: Conns,
+    alarms: Alarms,
+    dials: Vec<(PeerId, Promise<Dialled>)>,
     /// Several may await the trust in one key.
     pairings: Vec<(PairingId, Promise<Outcome>)>,
     /// Who awaits that a decision about a key is stored; false once it never will be.
@@ -83,11 +92,6 @@ pub(crate) struct Desk {
     /// Answers that need no application; given once the machine is idle.
     answers: Vec<Answer>,
     stopped: bool,
-}
-
-struct Conn {
-    peer: PeerId,
-    openers: Vec<Waker>,
 }
 
 /// Whether the node has started: its sockets were asked for and its store has answered.
@@ -108,7 +112,8 @@ impl Desk {
         let hooks = managed.then(|| Arc::new(Queue::default()));
         let desk = Self {
             slots: Slab::new(),
-            conns: BTreeMap::new(),
+            conns: Conns::default(),
+            alarms: Alarms::default(),
             dials: Vec::new(),
             pairings: Vec::new(),
             marks: Vec::new(),
@@ -125,12 +130,12 @@ impl Desk {
         (desk, store, hooks)
     }
 
-    pub(crate) fn await_dial(&mut self, peer: PeerId, promise: Promise<Result<ConnectedPeer, DialError>>) {
+    pub(crate) fn await_dial(&mut self, peer: PeerId, promise: Promise<Dialled>) {
         self.dials.push((peer, promise));
     }
 
     /// Nobody awaits that dial any longer.
-    pub(crate) fn forget_dial(&mut self, promise: &Promise<Result<ConnectedPeer, DialError>>) {
+    pub(crate) fn forget_dial(&mut self, promise: &Promise<Dialled>) {
         self.dials.retain(|(_, other)| !other.is(promise));
     }
 
@@ -150,6 +155,15 @@ impl Desk {
     /// Nobody awaits that mark any longer by this promise.
     pub(crate) fn forget_mark(&mut self, promise: &Promise<bool>) {
         self.marks.retain(|(_, other)| !other.is(promise));
+    }
+
+    /// Arms an alarm; `None` where nobody keeps the time any longer.
+    pub(crate) fn arm(&mut self, at: Instant, waker: &Waker) -> Option<(Instant, u64)> {
+        (!self.stopped).then(|| self.alarms.arm(at, waker))
+    }
+
+    pub(crate) fn alarms(&mut self) -> &mut Alarms {
+        &mut self.alarms
     }
 
     /// A queue that gets every event from here on, while the caller keeps it.
@@ -192,16 +206,16 @@ impl Desk {
     }
 
     fn connected(&mut self, peer: &ConnectedPeer, wakers: &mut Vec<Waker>) {
-        self.conns.insert(peer.conn, Conn { peer: peer.id, openers: Vec::new() });
+        let standing = self.conns.begin(peer);
         for (_, promise) in self.dials.extract_if(.., |(id, _)| peer.key.is_named(id)) {
-            wakers.extend(promise.keep(Ok(peer.clone())));
+            wakers.extend(promise.keep(Ok(standing.clone())));
         }
     }
 
     fn settle(&mut self, node: &mut Node, event: &Event, wakers: &mut Vec<Waker>) {
         match event {
             Event::PeerConnected(peer) => self.connected(peer, wakers),
-            Event::PeerDisconnected(conn, ..) => self.disconnected(node, *conn, wakers),
+            Event::PeerDisconnected(conn, _, reason) => self.disconnected(node, *conn, *reason, wakers),
             Event::ConnectFailed(peer, why) => {
                 for (_, promise) in self.dials.extract_if(.., |(id, _)| id == peer) {
                     wakers.extend(promise.keep(Err(DialError::Failed(*why))));
@@ -227,8 +241,13 @@ impl Attendant<Node> for Desk {
     fn ready(&mut self, node: &mut Node, ready: Ready, wakers: &mut Vec<Waker>) {
         match ready {
             Ready::Stream { conn, stream, key, now } => self.moved(node, conn, stream, key, now, wakers),
+            Ready::Datagrams { conn } => {
+                if let Some(conn) = self.conns.get_mut(conn) {
+                    wakers.append(&mut conn.readers);
+                }
+            }
             Ready::Streams { conn } => {
-                if let Some(conn) = self.conns.get_mut(&conn) {
+                if let Some(conn) = self.conns.get_mut(conn) {
                     wakers.append(&mut conn.openers);
                 }
             }
@@ -281,6 +300,14 @@ impl Attendant<Node> for Desk {
         answered
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        self.alarms.deadline()
+    }
+
+    fn handle_timeout(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        self.alarms.handle_timeout(now, wakers);
+    }
+
     fn stopped(&mut self, wakers: &mut Vec<Waker>) {
         self.stopped = true;
         for (_, slot) in &self.slots {
@@ -303,9 +330,8 @@ impl Attendant<Node> for Desk {
         if let Some(promise) = self.start.promise.take() {
             wakers.extend(promise.keep(Err(StartError::Stopped)));
         }
-        for conn in self.conns.values_mut() {
-            wakers.append(&mut conn.openers);
-        }
+        self.conns.end_all(wakers);
+        self.alarms.stopped(wakers);
         for listener in self.listeners.drain(..) {
             wakers.extend(listener.upgrade().and_then(|queue| queue.close()));
         }

@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::crypto;
-use crate::desk::{Desk, NodeHandle};
+use crate::desk::{Desk, Dialled, NodeHandle, Standing};
 use crate::events::Events;
 use crate::hooks;
 use crate::incoming::Incoming;
@@ -214,15 +214,15 @@ impl<R: Runtime> Node<R> {
 
     /// The connections to paired peers.
     pub fn connections(&self) -> Vec<Connection<R>> {
-        let connected = self.handle.lock().machine.peers().connected();
-        connected.into_iter().map(|peer| Connection::new(self.handle.clone(), peer)).collect()
+        let standing = self.handle.lock().connections();
+        standing.into_iter().map(|standing| Connection::new(self.handle.clone(), standing)).collect()
     }
 
     /// The connection of that id, as events name it, while it lives.
     pub fn connection(&self, id: ConnId) -> Option<Connection<R>> {
-        let connected = self.handle.lock().machine.peers().connected();
-        let peer = connected.into_iter().find(|peer| peer.conn == id)?;
-        Some(Connection::new(self.handle.clone(), peer))
+        let standing =
+            self.handle.lock().connections().into_iter().find(|standing| standing.peer.conn == id)?;
+        Some(Connection::new(self.handle.clone(), standing))
     }
 
     /// Connects to a paired peer, or gives the connection that stands.
@@ -238,21 +238,21 @@ impl<R: Runtime> Node<R> {
                 return Err(DialError::Stopped);
             }
             let begun = locked.machine.connect(now, peer)?;
-            if begun == Dial::Dialling {
+            let is_meant = |standing: &Standing| begun == Dial::Connected(standing.peer.conn);
+            let standing = locked.connections().into_iter().find(is_meant);
+            if standing.is_none() {
                 locked.desk.await_dial(peer, promise.clone());
             }
-            Ok(begun)
+            Ok(standing)
         })?;
-        let peer = match begun {
-            Dial::Connected(id) => {
-                return self.connection(id).ok_or(DialError::Failed(ConnectFailure::Refused));
-            }
-            Dial::Dialling => {
+        let standing = match begun {
+            Some(standing) => standing,
+            None => {
                 let _forget = Forget { handle: &self.handle, promise: &promise };
                 poll_fn(|cx| promise.poll(cx)).await?
             }
         };
-        Ok(Connection::new(self.handle.clone(), peer))
+        Ok(Connection::new(self.handle.clone(), standing))
     }
 
     /// Tells of an address where a peer may be reached.
@@ -327,7 +327,7 @@ impl<R: Runtime> Node<R> {
 /// Takes a promise off the list when nobody awaits it any longer.
 struct Forget<'a> {
     handle: &'a NodeHandle,
-    promise: &'a Promise<Result<ConnectedPeer, DialError>>,
+    promise: &'a Promise<Dialled>,
 }
 
 impl Drop for Forget<'_> {

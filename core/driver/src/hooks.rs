@@ -139,7 +139,8 @@ fn hook<R: Runtime>(handle: &NodeHandle, manager: &dyn P2PManager<R>, event: Eve
         Event::PeerUpdated(peer) => manager.peer_updated(peer),
         Event::PeerExpired(peer) => manager.peer_expired(peer),
         Event::PeerConnected(peer) => {
-            manager.peer_connected(Connection::new(handle.clone(), peer.clone()), peer);
+            let standing = handle.lock().desk.told_of(peer.clone());
+            manager.peer_connected(Connection::new(handle.clone(), standing), peer);
         }
         Event::PeerDisconnected(_, peer, reason) => manager.peer_disconnected(peer, reason),
         Event::PeerUnpaired(key, pairing) => manager.peer_unpaired(key, pairing),

@@ -7,7 +7,9 @@
 //! One node is one task on one core, all its connections in it. Handles reach it through one lock and never
 //! transmit themselves: they poke the loop.
 
+mod alarm;
 mod bind;
+mod broadcast;
 mod clock;
 mod connection;
 mod crypto;
@@ -22,8 +24,10 @@ mod machine;
 mod manager;
 mod marks;
 mod pairing;
+mod peer;
 mod promise;
 mod queue;
+mod request;
 mod runtime;
 mod services;
 mod shared;
@@ -35,6 +39,7 @@ mod store;
 mod stream;
 
 pub use bind::open as open_socket;
+pub use broadcast::BroadcastError;
 pub use connection::Connection;
 pub use crypto::{entropy, new_identity};
 pub use desk::MAX_UNACCEPTED_STREAMS;
@@ -55,6 +60,8 @@ pub use machine::{Attendant, Machine};
 pub use manager::{HookFuture, P2PManager};
 pub use marks::{MarkingError, TrustingError};
 pub use pairing::{ConfirmPrompt, Hosting, HostingError, JoiningError, PairingPrompt};
+pub use peer::{PeerHandle, ReachError, SendDatagramError};
+pub use request::{RequestError, RequestLimits};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;

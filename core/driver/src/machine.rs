@@ -3,7 +3,7 @@
 use handfast_core::{Ask, Event, Interface, Node, Now, Opened, Output, Ready, Received, SocketId};
 use std::io;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A pure state machine that speaks UDP: the verbs of [`handfast_core::Node`] that a loop needs.
 pub trait Machine: Send + 'static {
@@ -70,6 +70,10 @@ pub trait Attendant<M>: Send + 'static {
     fn ask(&mut self, ask: Ask, wakers: &mut Vec<Waker>);
     /// The machine has said all there is for now. True if the attendant has given it something to do.
     fn idle(&mut self, machine: &mut M, now: Now, wakers: &mut Vec<Waker>) -> bool;
+    /// When something that the attendant keeps the time for is due.
+    fn deadline(&self) -> Option<Instant>;
+    /// The time is now: does what is due.
+    fn handle_timeout(&mut self, now: Instant, wakers: &mut Vec<Waker>);
     /// The loop is over: nobody may wait any longer.
     fn stopped(&mut self, wakers: &mut Vec<Waker>);
 }

@@ -41,6 +41,8 @@ pub(crate) struct Shell<R: Runtime, M: Machine, A: Attendant<M>> {
     armed: Option<Instant>,
     /// What the machine waits for.
     deadline: Option<Instant>,
+    /// What the attendant waits for.
+    alarm: Option<Instant>,
     /// When the loop ends at the latest, once it was told to.
     last_call: Option<Instant>,
     yields: u8,
@@ -74,6 +76,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
             timer,
             armed: None,
             deadline: None,
+            alarm: None,
             last_call: None,
             yields: 0,
             seen_posts: 0,
@@ -152,6 +155,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
             self.deadline = None;
             locked.machine.handle_timeout(now);
         }
+        locked.desk.handle_timeout(now.mono, &mut self.wakers);
         if locked.life == Life::Stopping && self.last_call.is_none() {
             self.last_call = Some(now.mono + SHUTDOWN_LIMIT);
             locked.machine.shutdown(now);
@@ -159,6 +163,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
         if self.held.is_none() {
             busy |= self.outputs(cx, &mut locked, now);
         }
+        self.alarm = locked.desk.deadline();
         let over = self
             .last_call
             .is_some_and(|at| at <= now.mono || (locked.machine.is_drained() && self.held.is_none()));
@@ -261,7 +266,9 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
 
     /// Sees to it that the timer wakes the task in time. True if the time has come.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(at) = self.deadline.into_iter().chain(self.last_call).min() else { return false };
+        let Some(at) = self.deadline.into_iter().chain(self.alarm).chain(self.last_call).min() else {
+            return false;
+        };
         if at <= now {
             return true;
         }

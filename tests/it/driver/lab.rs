@@ -20,8 +20,7 @@ pub(super) trait TestRuntime: Runtime + Default {
 
 impl TestRuntime for handfast_tokio::Runtime {
     fn block_on<F: Future>(future: F) -> F::Output {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio();
         let output = runtime.block_on(future);
         runtime.shutdown_background();
         output
@@ -32,6 +31,11 @@ impl TestRuntime for handfast_smol::Runtime {
     fn block_on<F: Future>(future: F) -> F::Output {
         smol::block_on(future)
     }
+}
+
+/// A tokio runtime.
+pub(super) fn tokio() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// Runs a test, and fails it rather than let it hang.
@@ -100,6 +104,16 @@ pub(super) async fn connected<A: TestRuntime, B: TestRuntime>() -> (Node<A>, Nod
     let (a, b) = (a.start().await.unwrap(), b.start().await.unwrap());
     let connection = connect(&a, &b).await;
     (a, b, connection)
+}
+
+/// The connection of a node that has one, or is about to: it hears of it a moment after who dialled.
+pub(super) async fn seen<R: TestRuntime>(node: &Node<R>) -> Connection<R> {
+    loop {
+        if let Some(connection) = node.connections().pop() {
+            return connection;
+        }
+        sleep::<R>(Duration::from_millis(1)).await;
+    }
 }
 
 /// Bytes that are the same for the same seed, and nowhere repeat soon.

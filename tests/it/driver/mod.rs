@@ -1,15 +1,19 @@
 //! Every driver does the same: each test is one function over two runtimes, run on tokio, on smol, and on
-//! tokio against smol.
+//! each against the other.
 
+mod broadcast;
 mod bulk;
 mod connect;
 mod consent;
+mod datagrams;
 mod ends;
 mod executor;
 mod hooks;
 mod lab;
 mod marks;
 mod pairing;
+mod peer;
+mod request;
 mod services;
 mod sockets;
 mod streams;
@@ -26,6 +30,19 @@ macro_rules! on_every_runtime {
         }
         mod tokio_against_smol {
             $(#[test] fn $test() { super::$test::<handfast_tokio::Runtime, handfast_smol::Runtime>(); })*
+        }
+        mod smol_against_tokio {
+            $(
+                #[test]
+                fn $test() {
+                    // smol runs the test: what starts on tokio needs a runtime around it.
+                    let tokio = super::super::lab::tokio();
+                    let within = tokio.enter();
+                    super::$test::<handfast_smol::Runtime, handfast_tokio::Runtime>();
+                    drop(within);
+                    tokio.shutdown_background();
+                }
+            )*
         }
     };
 }

@@ -4,10 +4,11 @@ use super::{Arrival, Call, Desk, MAX_UNACCEPTED_STREAMS};
 use crate::shared::{Life, Locked, add_waker};
 use crate::slot::Slot;
 use crate::stream::{DROPPED, REFUSED};
+use bytes::Bytes;
 use handfast_core::error::{Gone, OpenError};
-use handfast_core::{ConnId, Direction, Node, Now, Readiness, StreamId, StreamMut};
+use handfast_core::{ConnId, Direction, DisconnectReason, Node, Now, Readiness, StreamId, StreamMut};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 impl Desk {
     fn give_up(&mut self, key: u64, slot: &Arc<Slot>) {
@@ -26,7 +27,7 @@ impl Desk {
     fn arrive(&mut self, node: &mut Node, conn: ConnId, id: StreamId, wakers: &mut Vec<Waker>) {
         let waiting = self.hooks.as_ref().map_or(self.arrivals.len(), |hooks| hooks.len());
         let (Some(peer), Ok(mut stream)) =
-            (self.conns.get(&conn).map(|conn| conn.peer), node.stream(conn, id))
+            (self.conns.get(conn).map(|conn| conn.peer), node.stream(conn, id))
         else {
             return;
         };
@@ -89,10 +90,14 @@ impl Desk {
     }
 
     /// What the core still holds of a connection that ended goes to its readers; then they see the error.
-    pub(super) fn disconnected(&mut self, node: &mut Node, conn: ConnId, wakers: &mut Vec<Waker>) {
-        if let Some(mut conn) = self.conns.remove(&conn) {
-            wakers.append(&mut conn.openers);
-        }
+    pub(super) fn disconnected(
+        &mut self,
+        node: &mut Node,
+        conn: ConnId,
+        reason: DisconnectReason,
+        wakers: &mut Vec<Waker>,
+    ) {
+        self.conns.end(conn, reason, wakers);
         for (_, slot) in self.slots.iter().filter(|(_, slot)| slot.conn == conn) {
             wakers.extend(slot.drain(node.stream(conn, slot.stream)));
             let mut state = slot.lock();
@@ -132,7 +137,7 @@ impl Locked<Node, Desk> {
                 self.desk.slots.insert(Arc::clone(&slot));
                 Ok((slot, key))
             }
-            Err(OpenError::Exhausted) => match self.desk.conns.get_mut(&conn) {
+            Err(OpenError::Exhausted) => match self.desk.conns.get_mut(conn) {
                 Some(conn) => {
                     add_waker(&mut conn.openers, waker);
                     Err(OpenError::Exhausted)
@@ -141,6 +146,19 @@ impl Locked<Node, Desk> {
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// The next datagram of a connection; `None` once it has ended.
+    pub(crate) fn poll_datagram(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.life == Life::Stopped {
+            return Poll::Ready(None);
+        }
+        if let Some(datagram) = self.machine.datagrams(conn).ok().and_then(|mut datagrams| datagrams.read()) {
+            return Poll::Ready(Some(datagram));
+        }
+        let Some(conn) = self.desk.conns.get_mut(conn) else { return Poll::Ready(None) };
+        add_waker(&mut conn.readers, cx.waker());
+        Poll::Pending
     }
 
     /// Lets go of one half of a stream; with the last one the core is told that nobody listens.

@@ -21,6 +21,7 @@ pub struct RawSend {
     key: u64,
     /// Finished or reset: nothing may follow.
     ended: bool,
+    reset: bool,
 }
 
 impl fmt::Debug for RawSend {
@@ -31,7 +32,7 @@ impl fmt::Debug for RawSend {
 
 impl RawSend {
     pub(crate) fn new(handle: NodeHandle, slot: Arc<Slot>, key: u64) -> Self {
-        Self { handle, slot, key, ended: false }
+        Self { handle, slot, key, ended: false, reset: false }
     }
 
     /// The connection it is in.
@@ -42,6 +43,14 @@ impl RawSend {
     /// Its id, the same on both sides.
     pub fn id(&self) -> StreamId {
         self.slot.stream
+    }
+
+    /// Sets how much sooner than those of other streams its bytes leave: of the higher all that can, before any of
+    /// the lower; those that are equal take turns. 0 at the beginning.
+    pub fn set_priority(&mut self, priority: i32) {
+        if let Ok(mut stream) = self.handle.lock().stream(&self.slot) {
+            stream.set_priority(priority);
+        }
     }
 
     /// Writes some of `data`, by copying, and says how much.
@@ -176,19 +185,33 @@ impl RawSend {
     /// [`RawSend::finish`]. Cancel safe.
     ///
     /// # Errors
-    /// [`WriteError::Gone`] if the connection ended before, [`WriteError::Stopped`] if the peer did not want
+    /// [`WriteError::Gone`] if the connection ended before, or this half was reset, [`WriteError::Stopped`] if the peer did not want
     /// all of it.
     pub async fn delivered(&mut self) -> Result<(), WriteError> {
         poll_fn(|cx| {
             let mut state = self.slot.lock();
             if state.finished {
                 Poll::Ready(Ok(()))
-            } else if state.stopped.is_some() || state.gone {
+            } else if state.stopped.is_some() || state.gone || self.reset {
                 Poll::Ready(Err(state.why_ended()))
             } else {
                 state.writer = Some(cx.waker().clone());
                 Poll::Pending
             }
+        })
+        .await
+    }
+
+    /// Waits until the peer wants no more, and gives its code; `None` where that cannot happen any longer: everything
+    /// was acknowledged, this half was reset, or the connection has ended. Cancel safe.
+    pub async fn stopped(&mut self) -> Option<u64> {
+        poll_fn(|cx| {
+            let mut state = self.slot.lock();
+            if state.stopped.is_some() || state.finished || state.gone || self.reset {
+                return Poll::Ready(state.stopped);
+            }
+            state.writer = Some(cx.waker().clone());
+            Poll::Pending
         })
         .await
     }
@@ -199,6 +222,7 @@ impl RawSend {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.reset = true;
         self.handle.with(|locked, _| {
             if let Ok(mut stream) = locked.stream(&self.slot) {
                 stream.reset(code);

@@ -1,0 +1,133 @@
+//! The connections at the desk: whose each is, and who waits for something of it.
+
+use super::Desk;
+use crate::events::MAX_QUEUED_EVENTS;
+use crate::shared::{Locked, add_waker};
+use handfast_core::{ConnId, ConnectedPeer, DisconnectReason, Node, PeerId};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A connection and its end, which every handle of it shares.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    pub(crate) peer: ConnectedPeer,
+    pub(crate) end: Arc<End>,
+}
+
+/// Whether a connection has ended, and why.
+#[derive(Default)]
+pub(crate) struct End(Mutex<Ending>);
+
+#[derive(Default)]
+struct Ending {
+    reason: Option<DisconnectReason>,
+    waiting: Vec<Waker>,
+}
+
+impl End {
+    fn lock(&self) -> MutexGuard<'_, Ending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn come(&self, reason: DisconnectReason, wakers: &mut Vec<Waker>) {
+        let mut ending = self.lock();
+        ending.reason.get_or_insert(reason);
+        wakers.append(&mut ending.waiting);
+    }
+
+    /// Why the connection ended, once it has.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
+        let mut ending = self.lock();
+        if let Some(reason) = ending.reason {
+            return Poll::Ready(reason);
+        }
+        add_waker(&mut ending.waiting, cx.waker());
+        Poll::Pending
+    }
+}
+
+/// The connections that stand, and those that ended lately.
+#[derive(Default)]
+pub(super) struct Conns {
+    standing: BTreeMap<ConnId, Conn>,
+    /// As many as events may wait for a hook: one that is called late still learns of the end.
+    ended: VecDeque<(ConnId, Arc<End>)>,
+}
+
+/// One that stands.
+pub(super) struct Conn {
+    pub(super) peer: PeerId,
+    /// Who waits to open a stream.
+    pub(super) openers: Vec<Waker>,
+    /// Who waits for a datagram.
+    pub(super) readers: Vec<Waker>,
+    end: Arc<End>,
+}
+
+impl Conns {
+    pub(super) fn get(&self, conn: ConnId) -> Option<&Conn> {
+        self.standing.get(&conn)
+    }
+
+    pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Conn> {
+        self.standing.get_mut(&conn)
+    }
+
+    pub(super) fn begin(&mut self, peer: &ConnectedPeer) -> Standing {
+        let end = Arc::new(End::default());
+        let conn = Conn { peer: peer.id, openers: Vec::new(), readers: Vec::new(), end: Arc::clone(&end) };
+        self.standing.insert(peer.conn, conn);
+        Standing { peer: peer.clone(), end }
+    }
+
+    pub(super) fn end(&mut self, conn: ConnId, reason: DisconnectReason, wakers: &mut Vec<Waker>) {
+        let Some(mut gone) = self.standing.remove(&conn) else { return };
+        wakers.append(&mut gone.openers);
+        wakers.append(&mut gone.readers);
+        gone.end.come(reason, wakers);
+        if self.ended.len() >= MAX_QUEUED_EVENTS {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((conn, gone.end));
+    }
+
+    /// The loop is over, and every connection with it.
+    pub(super) fn end_all(&mut self, wakers: &mut Vec<Waker>) {
+        for conn in self.standing.keys().copied().collect::<Vec<_>>() {
+            self.end(conn, DisconnectReason::ClosedHere, wakers);
+        }
+    }
+
+    fn find_end(&self, conn: ConnId) -> Option<Arc<End>> {
+        let standing = self.standing.get(&conn).map(|conn| &conn.end);
+        let ended = || self.ended.iter().find(|(id, _)| *id == conn).map(|(_, end)| end);
+        standing.or_else(ended).cloned()
+    }
+}
+
+impl Desk {
+    /// A connection of which a hook is told, be it that it has ended meanwhile.
+    pub(crate) fn told_of(&self, peer: ConnectedPeer) -> Standing {
+        let end = self.conns.find_end(peer.conn).unwrap_or_else(|| {
+            // So long ago that its end is forgotten.
+            let end = End::default();
+            end.come(DisconnectReason::ClosedHere, &mut Vec::new());
+            Arc::new(end)
+        });
+        Standing { peer, end }
+    }
+}
+
+impl Locked<Node, Desk> {
+    /// The connections that stand and that the application was told of.
+    pub(crate) fn connections(&mut self) -> Vec<Standing> {
+        let connected = self.machine.peers().connected().into_iter();
+        let conns = &self.desk.conns;
+        let standing = |peer: ConnectedPeer| {
+            let end = Arc::clone(&conns.get(peer.conn)?.end);
+            Some(Standing { peer, end })
+        };
+        connected.filter_map(standing).collect()
+    }
+}
