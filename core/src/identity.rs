@@ -9,8 +9,10 @@ use crate::error::IdentityError;
 use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
 use data_encoding::BASE64;
 use rcgen::{CertificateParams, DistinguishedName, PKCS_ED25519, SerialNumber, date_time_ymd};
+use ring::signature::Ed25519KeyPair;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fmt;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The DER in front of the 32 secret bytes of an Ed25519 PKCS#8 key, version 1. RFC 8410 §7.
@@ -35,6 +37,17 @@ pub struct Identity {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
     certificate: CertificateDer<'static>,
+}
+
+/// Signs by an identity.
+#[derive(Clone)]
+pub(crate) struct Signer(Arc<Ed25519KeyPair>);
+
+impl Signer {
+    /// The signature of RFC 8032 §5.1.6.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).as_ref().try_into().expect("a signature of Ed25519 has 64 bytes")
+    }
 }
 
 impl Identity {
@@ -125,6 +138,12 @@ impl Identity {
     /// The name, in either form.
     pub fn peer_id(&self, kind: PeerIdKind) -> PeerId {
         self.public.peer_id(kind)
+    }
+
+    /// What signs by this identity.
+    pub(crate) fn signer(&self) -> Signer {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&self.pkcs8);
+        Signer(Arc::new(pair.expect("an identity is a key pair of Ed25519")))
     }
 
     /// The certificate of TLS: a pure function of the key, without a name.

@@ -76,6 +76,7 @@ mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod global;
 mod id;
 mod identity;
 mod io;

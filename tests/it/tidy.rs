@@ -31,7 +31,7 @@ const LAYERS: [&[&str]; 5] = [
         "testing",
     ],
     &["wire"],
-    &["mdns", "quic", "pairing"],
+    &["global", "mdns", "quic", "pairing"],
     &["peers"],
     &["node"],
 ];

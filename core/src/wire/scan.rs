@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// Maps and arrays within each other: deeper is malformed.
 const MAX_DEPTH: usize = 8;
 
-/// The name of a message, and the bytes of the map that holds its fields.
+/// The name of a message, and the bytes of the value that holds its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     pub(super) name: &'a str,
@@ -19,13 +19,37 @@ pub(super) struct Message<'a> {
 
 /// Reads a map of one key, whose value is a map, and checks all of it.
 pub(super) fn message(body: &[u8]) -> Result<Message<'_>, Malformed> {
+    let message = value(body)?;
+    match (Scan { rest: message.fields }).head()? {
+        Head::Map(_) => Ok(message),
+        Head::Scalar | Head::Text(_) | Head::Bytes(_) | Head::Array(_) => Err(Malformed),
+    }
+}
+
+/// Reads a map of one key, whatever its value, and checks all of it.
+pub(super) fn value(body: &[u8]) -> Result<Message<'_>, Malformed> {
     let mut scan = Scan { rest: body };
     let Head::Map(1) = scan.head()? else { return Err(Malformed) };
     let name = scan.key()?;
     let fields = scan.rest;
-    let Head::Map(len) = scan.head()? else { return Err(Malformed) };
-    scan.map(len, 2)?;
+    scan.value(1)?;
     if scan.rest.is_empty() { Ok(Message { name, fields }) } else { Err(Malformed) }
+}
+
+/// Reads an array of at most `max` values, each as its own bytes, and checks all of it.
+pub(super) fn array(bytes: &[u8], max: usize) -> Result<Vec<&[u8]>, Malformed> {
+    let mut scan = Scan { rest: bytes };
+    let Head::Array(len) = scan.head()? else { return Err(Malformed) };
+    if len > max {
+        return Err(Malformed);
+    }
+    let mut items = Vec::new();
+    for _ in 0..len {
+        let begin = scan.rest;
+        scan.value(1)?;
+        items.push(&begin[..begin.len() - scan.rest.len()]);
+    }
+    if scan.rest.is_empty() { Ok(items) } else { Err(Malformed) }
 }
 
 /// The first bytes of a value.

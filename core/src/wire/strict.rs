@@ -7,11 +7,18 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 /// Reads the fields of a message, which `scan` has checked.
 pub(super) fn fields<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     map(&mut reader).map_err(|_| Malformed)
+}
+
+/// Reads a list of at most `MAX` items, which `scan` has checked.
+pub(super) fn items<T: DeserializeOwned, const MAX: usize>(bytes: &[u8]) -> Result<Vec<T>, Malformed> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    list::<_, T, MAX>(&mut reader).map_err(|_| Malformed)
 }
 
 /// A struct from a map.
@@ -60,6 +67,11 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: us
 /// Text of at most `MAX` bytes.
 pub(super) fn text<'de, D: Deserializer<'de>, const MAX: usize>(d: D) -> Result<String, D::Error> {
     visit_text(d, |text: &str| (text.len() <= MAX).then(|| text.to_owned()))
+}
+
+/// Text that a value is read from.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(d: D) -> Result<T, D::Error> {
+    visit_text(d, |text: &str| text.parse().ok())
 }
 
 /// A word of a closed set: the unit variants of `T`, as its own `Deserialize` names them.

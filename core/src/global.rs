@@ -1,0 +1,3 @@
+//! Finding peers beyond the LAN, by servers that can withhold and never invent.
+
+pub(crate) mod seal;
