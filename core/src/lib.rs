@@ -69,6 +69,7 @@
 mod as_bin;
 mod as_bin_list;
 pub mod ask;
+mod buckets;
 mod code;
 mod config;
 pub mod error;

@@ -24,7 +24,7 @@ pub use datagrams::{DatagramsDropped, DatagramsMut};
 pub(crate) use event::{Cause, Event};
 pub use streams::{Direction, Read, StreamMut, Written};
 pub use tls::Crypto;
-pub(crate) use tls::{Alpn, Expect};
+pub(crate) use tls::{Alpn, Expect, Role};
 
 use crate::config::Config;
 use crate::error::{Gone, OpenError};
@@ -52,6 +52,8 @@ use transmit::Turn;
 struct Outbox {
     events: VecDeque<Event>,
     ready: VecDeque<(ConnId, StreamId)>,
+    /// Streams that engines read and write themselves, as `ready`.
+    requests: VecDeque<(ConnId, StreamId)>,
     /// Connections whose peer allows more streams, each at most once.
     available: VecDeque<ConnId>,
     /// Connections on which datagrams came, each at most once.
@@ -105,18 +107,33 @@ pub(crate) struct Quic {
 }
 
 impl Quic {
-    /// Fails where the provider lacks what the protocol needs.
+    /// A node's. Fails where the provider lacks what the protocol needs.
     pub(crate) fn new(
         config: Arc<Config>,
         identity: &Identity,
         crypto: Crypto,
         rng: Rng,
     ) -> Result<Self, rustls::Error> {
+        Self::with_role(Role::Node, config, identity, crypto, rng)
+    }
+
+    /// That of whoever offers something. Fails as [`Quic::new`].
+    pub(crate) fn with_role(
+        role: Role,
+        config: Arc<Config>,
+        identity: &Identity,
+        crypto: Crypto,
+        rng: Rng,
+    ) -> Result<Self, rustls::Error> {
         let tls = tls::Tls::new(crypto, identity, config.service.clone())?;
-        let mut factory = Factory::new(&config, tls, rng);
+        let mut factory = Factory::new(&config, tls, role, rng);
         let endpoint = factory.endpoint(&config)?;
+        let admission = match role {
+            Role::Node => Admission::new(&config),
+            Role::Directory => Admission::public(&config),
+        };
         Ok(Self {
-            admission: Admission::new(&config),
+            admission,
             config,
             endpoint,
             factory,
@@ -291,6 +308,13 @@ impl Quic {
         conn.open(&mut self.work, direction, label, key)
     }
 
+    /// Opens a stream for one request, on a connection that was dialled by [`Alpn::Disco`]: no label goes before it.
+    /// [`Quic::poll_request`] tells when it moves.
+    pub(crate) fn open_request(&mut self, conn: ConnId) -> Result<StreamId, OpenError> {
+        let conn = find(&mut self.conns, conn).ok_or(OpenError::Gone)?;
+        conn.open_request()
+    }
+
     pub(crate) fn stream(&mut self, conn: ConnId, id: StreamId) -> Result<StreamMut<'_>, Gone> {
         let conn = find(&mut self.conns, conn).ok_or(Gone)?;
         if !conn.streams.contains_key(&id) {
@@ -315,7 +339,7 @@ impl Quic {
         let verdict = if self.accepted >= self.config.max_connections {
             admission::Verdict::Refuse
         } else {
-            self.admission.judge(remote, incoming.remote_address_validated())
+            self.admission.judge(now, remote, incoming.remote_address_validated())
         };
         self.scratch.clear();
         match verdict {

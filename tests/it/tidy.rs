@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 5] = [
         "as_bin",
         "as_bin_list",
         "ask",
+        "buckets",
         "code",
         "config",
         "error",

@@ -93,6 +93,11 @@ impl Node {
                 let session = NewSession { conn, exporter, peer, remote, dialled: None };
                 self.pairing_connected(now, session, dialled);
             }
+            // A node asks no discovery server, and is none.
+            quic::Event::Connected { conn, alpn: Alpn::Disco, .. } => {
+                self.quic.close(now, conn, CloseCode::Protocol);
+            }
+            quic::Event::Room { .. } => {}
             quic::Event::Frame { conn, frame } => {
                 if self.sessions.contains(&conn) {
                     // Whoever sent `Open`, or anything else, is in the hands of the pairing engine now.

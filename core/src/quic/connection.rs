@@ -14,7 +14,7 @@ pub(super) use streams::MAX_OPENED;
 
 use super::datagrams::Datagrams;
 use super::main_stream::{End, Full, MainStream};
-use super::streams::{Recv, Send, Stream, stream_id};
+use super::streams::{Owner, Recv, Send, Stream, stream_id};
 use super::tls::Alpn;
 use super::{Cause, Event, Outbox, Work};
 use crate::config::Config;
@@ -59,6 +59,7 @@ pub(crate) struct Conn {
     pub(super) phase: Phase,
     /// The address that counts against the limit for strangers, until it no longer does.
     pub(super) counted: Option<IpAddr>,
+    pub(super) owner: Owner,
     pub(super) streams: BTreeMap<StreamId, Stream>,
     /// quinn-proto has no more use for it.
     pub(super) drained: bool,
@@ -102,6 +103,7 @@ impl Conn {
             quic,
             phase: Phase::Stranger { until },
             counted: None,
+            owner: Owner::default(),
             streams: BTreeMap::new(),
             drained: false,
             batch: super::transmit::FIRST_BATCH,
@@ -170,10 +172,12 @@ impl Conn {
     /// Lets the peer open streams and fill its windows.
     pub(super) fn admit(&mut self, config: &Config) {
         self.phase = Phase::Open;
-        // The main stream stays open beside those of the application.
-        let main = u32::from(!self.dialled());
-        self.quic.set_max_concurrent_streams(Dir::Bi, (config.max_streams + main).into());
-        self.quic.set_max_concurrent_streams(Dir::Uni, config.max_streams.into());
+        if self.owner == Owner::Application {
+            // The main stream stays open beside those of the application.
+            let main = u32::from(!self.dialled());
+            self.quic.set_max_concurrent_streams(Dir::Bi, (config.max_streams + main).into());
+            self.quic.set_max_concurrent_streams(Dir::Uni, config.max_streams.into());
+        }
         self.quic.set_receive_window(config.receive_window.into());
         self.datagrams.set_bound(config.datagram_buffer as usize);
     }
@@ -224,7 +228,13 @@ impl Conn {
         let Some((peer, alpn, exporter)) = self.credentials(cx.service) else {
             return self.close(cx, CloseCode::Protocol);
         };
-        if self.dialled() {
+        if alpn == Alpn::Disco {
+            self.owner = Owner::Engine;
+            if self.dialled() {
+                // The key is the pinned one, and the other side opens no stream.
+                self.phase = Phase::Open;
+            }
+        } else if self.dialled() {
             self.main.id = self.quic.streams().open(Dir::Bi).map(stream_id);
             self.flush_main(cx);
         }

@@ -1,7 +1,7 @@
 //! Configures quinn-proto: deterministic from the seed, tight towards strangers. RFC 9000.
 
 use super::datagrams::QUIC_BUFFER;
-use super::tls::{Alpn, Expect, Tls};
+use super::tls::{Alpn, Expect, Role, Tls};
 use crate::config::Config;
 use crate::id::Fingerprint;
 use crate::io::Now;
@@ -31,6 +31,7 @@ const MAX_INCOMING: usize = 64;
 /// Makes endpoints and dials.
 pub(crate) struct Factory {
     tls: Tls,
+    role: Role,
     /// What a dialler grants before it knows whom it reached: no stream at all.
     dialling: Arc<TransportConfig>,
     /// The listening side, once there is an endpoint.
@@ -41,8 +42,9 @@ pub(crate) struct Factory {
 
 impl Factory {
     /// Fails where the provider lacks Ed25519 or AES-128-GCM.
-    pub(crate) fn new(config: &Config, tls: Tls, rng: Rng) -> Self {
-        Self { tls, dialling: Arc::new(transport(config, 0)), listening: None, rng, clock: Arc::default() }
+    pub(crate) fn new(config: &Config, tls: Tls, role: Role, rng: Rng) -> Self {
+        let (dialling, clock) = (Arc::new(transport(config, 0)), Arc::default());
+        Self { tls, role, dialling, listening: None, rng, clock }
     }
 
     /// The one endpoint of a node.
@@ -60,12 +62,21 @@ impl Factory {
     }
 
     fn server(&mut self, config: &Config) -> Result<ServerConfig, rustls::Error> {
-        let crypto = QuicServerConfig::try_from(self.tls.server()?).map_err(no_initial_suite)?;
+        let crypto = QuicServerConfig::try_from(self.tls.server(self.role)?).map_err(no_initial_suite)?;
         let secret: [u8; 32] = self.rng.bytes();
         let token_key = ring::hkdf::Salt::new(ring::hkdf::HKDF_SHA256, &[]).extract(&secret);
         let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
+        let transport = match self.role {
+            Role::Node => transport(config, 1),
+            Role::Directory => {
+                // Who wants to stay sees to it.
+                let mut transport = transport(config, config.max_streams);
+                transport.keep_alive_interval(None);
+                transport
+            }
+        };
         server
-            .transport_config(Arc::new(transport(config, 1)))
+            .transport_config(Arc::new(transport))
             .time_source(self.clock.clone())
             .max_incoming(MAX_INCOMING);
         server.validation_token.sent(0);
@@ -75,7 +86,7 @@ impl Factory {
     /// Turns these keys away, in whatever handshake begins from here on: how the listening side is configured.
     pub(crate) fn ban(&mut self, banned: BTreeSet<Fingerprint>) -> Option<ServerConfig> {
         self.tls.set_banned(banned);
-        let tls = self.tls.server().ok()?;
+        let tls = self.tls.server(self.role).ok()?;
         let server = self.listening.as_mut()?;
         // All else stays, the key of Retry tokens above all.
         server.crypto = Arc::new(QuicServerConfig::try_from(tls).ok()?);

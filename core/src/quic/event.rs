@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Frame { conn: ConnId, frame: Frame },
     /// The peer ended the main stream after its last frame.
     MainEnded { conn: ConnId },
+    /// On a connection for requests: the peer allows more of them.
+    Room { conn: ConnId },
     /// The connection is over. Said once for each that was dialled or accepted.
     Lost { conn: ConnId, cause: Cause },
 }

@@ -248,7 +248,7 @@ impl Pair {
                     self.reached.connected += 1;
                 }
                 Event::Frame { .. } => self.reached.frames += 1,
-                Event::MainEnded { .. } => {}
+                Event::MainEnded { .. } | Event::Room { .. } => {}
                 Event::Lost { .. } => self.reached.lost += 1,
             }
         }

@@ -3,6 +3,7 @@
 //! Connections that have had their say, and are over, are forgotten on the way.
 
 use super::connection::Context;
+use super::streams::Owner;
 use super::transmit::{self, Round};
 use super::{Event, Quic, find};
 use crate::id::{ConnId, StreamId};
@@ -34,8 +35,37 @@ impl Quic {
         }
     }
 
+    /// What happened to connections. Whoever has requests calls [`Quic::poll_request`] first: with the end of its
+    /// connection a request is forgotten.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.out.events.pop_front()
+        let event = self.out.events.pop_front()?;
+        match event {
+            Event::Room { conn } => {
+                if let Some(conn) = self.conn(conn) {
+                    conn.queued_available = false;
+                }
+            }
+            Event::Lost { conn, .. } => {
+                if let Some(conn) = find(&mut self.conns, conn)
+                    && conn.owner == Owner::Engine
+                {
+                    conn.forget_requests(&mut self.work);
+                }
+            }
+            Event::Connected { .. } | Event::Frame { .. } | Event::MainEnded { .. } => {}
+        }
+        Some(event)
+    }
+
+    /// A request that moved, and what it is ready for.
+    pub(crate) fn poll_request(&mut self) -> Option<(ConnId, StreamId, Readiness)> {
+        while let Some((id, stream)) = self.out.requests.pop_front() {
+            let Some(conn) = find(&mut self.conns, id) else { continue };
+            if let Some((_, now)) = conn.take_ready(&mut self.work, stream) {
+                return Some((id, stream, now));
+            }
+        }
+        None
     }
 
     /// A stream that moved, what its driver calls it, and what it is ready for.

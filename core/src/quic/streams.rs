@@ -57,8 +57,19 @@ pub struct Written {
     pub chunks: usize,
 }
 
-/// One application stream.
+/// Who reads and writes the streams of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The application, which finds a label in front of each.
+    #[default]
+    Application,
+    /// An engine: each is a request and its reply.
+    Engine,
+}
+
+/// One stream beside the main one.
 pub(super) struct Stream {
+    pub(super) owner: Owner,
     pub(super) key: u64,
     pub(super) direction: Direction,
     pub(super) label: String,
@@ -103,6 +114,7 @@ impl Stream {
             Direction::Uni => Recv::Done,
         };
         Self {
+            owner: Owner::Application,
             key,
             direction,
             label: label.to_owned(),
@@ -119,6 +131,7 @@ impl Stream {
             Direction::Uni => Send::Done,
         };
         Self {
+            owner: Owner::Application,
             key: 0,
             direction,
             label: String::new(),
@@ -127,6 +140,12 @@ impl Stream {
             pending: Readiness::default(),
             queued: false,
         }
+    }
+
+    /// A request, whoever makes it.
+    pub(super) fn request() -> Self {
+        let (owner, recv) = (Owner::Engine, Recv::Open);
+        Self { owner, recv, ..Self::opened_by_peer(Direction::Bi) }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -144,7 +163,11 @@ impl Stream {
         pending.stopped = pending.stopped.or(what.stopped);
         if !self.queued && !matches!(self.recv, Recv::Label(_)) {
             self.queued = true;
-            out.ready.push_back((conn, id));
+            let queue = match self.owner {
+                Owner::Application => &mut out.ready,
+                Owner::Engine => &mut out.requests,
+            };
+            queue.push_back((conn, id));
         }
     }
 }

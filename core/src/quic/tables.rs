@@ -10,7 +10,8 @@ use crate::table::Table;
 
 /// Bytes of the smallest frame: its length, and a body of one byte.
 const MIN_FRAME: usize = 3;
-/// Besides frames a connection is told of when it stands, when its main stream ends, and when it is lost.
+/// Besides frames a connection is told of when it stands, when its main stream ends or there is room for requests, and
+/// when it is lost.
 const TURNS: usize = 3;
 
 impl Quic {
@@ -35,6 +36,11 @@ impl Quic {
             Table::new(
                 "quic: streams ready",
                 self.out.ready.len(),
+                each().map(|conn| conn.streams.len()).sum(),
+            ),
+            Table::new(
+                "quic: requests that moved",
+                self.out.requests.len(),
                 each().map(|conn| conn.streams.len()).sum(),
             ),
             Table::new("quic: connections with room for streams", self.out.available.len(), max),

@@ -39,6 +39,26 @@ pub(crate) enum Alpn {
     Data,
     /// Strangers that want to pair.
     Pairing,
+    /// A node, and a discovery server: one request a stream, and neither a main stream nor labels.
+    Disco,
+}
+
+/// What a listener offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// What nodes say to each other. Pairing is always offered, a window or not.
+    Node,
+    /// What a discovery server answers, and nothing else.
+    Directory,
+}
+
+impl Role {
+    fn offers(self) -> &'static [Alpn] {
+        match self {
+            Self::Node => &[Alpn::Data, Alpn::Pairing],
+            Self::Directory => &[Alpn::Disco],
+        }
+    }
 }
 
 impl Alpn {
@@ -47,12 +67,13 @@ impl Alpn {
         match self {
             Self::Data => format!("handfast/1:{service}").into_bytes(),
             Self::Pairing => format!("handfast-pair/1:{service}").into_bytes(),
+            Self::Disco => b"handfast-disco/1".to_vec(),
         }
     }
 
     /// Reads the name.
     pub(crate) fn from_wire(name: &[u8], service: &ServiceName) -> Option<Self> {
-        [Self::Data, Self::Pairing].into_iter().find(|alpn| alpn.to_wire(service) == name)
+        [Self::Data, Self::Pairing, Self::Disco].into_iter().find(|alpn| alpn.to_wire(service) == name)
     }
 }
 
@@ -110,15 +131,15 @@ impl Tls {
         Arc::new(PeerVerifier { expect, banned, algorithms })
     }
 
-    /// The configuration of the listening side: pairing is always offered, a window or not.
-    pub(crate) fn server(&self) -> Result<rustls::ServerConfig, Error> {
+    /// The configuration of the listening side.
+    pub(crate) fn server(&self, role: Role) -> Result<rustls::ServerConfig, Error> {
         let verifier = self.verifier(Expect::Anyone);
         let own: Arc<dyn ResolvesServerCert> = self.own.clone();
         let mut config = rustls::ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(own);
-        config.alpn_protocols = [Alpn::Data, Alpn::Pairing].map(|alpn| alpn.to_wire(&self.service)).to_vec();
+        config.alpn_protocols = role.offers().iter().map(|alpn| alpn.to_wire(&self.service)).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;

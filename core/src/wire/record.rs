@@ -4,7 +4,7 @@
 //! is meant, or is still good, is for the reader to say. What is sealed in it stays so: see `global/seal.rs`.
 
 use super::Malformed;
-use super::discovery::{MAX_ADDRESSES, MAX_RECORD, addresses, shown_each};
+use super::discovery::{MAX_RECORD, addresses, shown_each};
 use super::{scan, strict};
 use crate::as_bin;
 use crate::id::PublicKey;

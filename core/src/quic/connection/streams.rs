@@ -7,8 +7,8 @@ use crate::error::OpenError;
 use crate::id::StreamId;
 use crate::io::Readiness;
 use crate::quic::label::{self, Label, MAX_LABEL};
-use crate::quic::streams::{self, Recv, Send, Stream, StreamMut, quic_id, stream_id};
-use crate::quic::{Direction, Work};
+use crate::quic::streams::{self, Owner, Recv, Send, Stream, StreamMut, quic_id, stream_id};
+use crate::quic::{Direction, Event, Work};
 use crate::wire::close::{CloseCode, StreamCode};
 use quinn_proto::{Dir, StreamEvent};
 
@@ -42,6 +42,20 @@ impl Conn {
         Ok(id)
     }
 
+    /// A stream for a request: no more than the peer allows.
+    pub(in crate::quic) fn open_request(&mut self) -> Result<StreamId, OpenError> {
+        if self.phase != Phase::Open || self.owner != Owner::Engine {
+            return Err(OpenError::Gone);
+        }
+        if self.opened >= MAX_OPENED {
+            return Err(OpenError::Exhausted);
+        }
+        let id = self.quic.streams().open(Dir::Bi).map(stream_id).ok_or(OpenError::Exhausted)?;
+        self.opened += 1;
+        self.streams.insert(id, Stream::request());
+        Ok(id)
+    }
+
     /// What is pending for the driver, taken.
     pub(in crate::quic) fn take_ready(&mut self, work: &mut Work, id: StreamId) -> Option<(u64, Readiness)> {
         let stream = self.streams.get_mut(&id)?;
@@ -64,6 +78,13 @@ impl Conn {
         work.poll(self);
     }
 
+    /// Nobody reads or writes them any longer.
+    pub(in crate::quic) fn forget_requests(&mut self, work: &mut Work) {
+        self.streams.clear();
+        self.opened = 0;
+        work.poll(self);
+    }
+
     pub(super) fn stream_event(&mut self, cx: &mut Context<'_>, event: StreamEvent) {
         match event {
             StreamEvent::Opened { dir } => self.accept(cx, dir),
@@ -79,14 +100,19 @@ impl Conn {
 
     pub(super) fn available(&mut self, cx: &mut Context<'_>) {
         if !std::mem::replace(&mut self.queued_available, true) {
-            cx.out.available.push_back(self.id);
+            match self.owner {
+                Owner::Application => cx.out.available.push_back(self.id),
+                Owner::Engine => cx.out.events.push_back(Event::Room { conn: self.id }),
+            }
         }
     }
 
     /// Takes the streams that the peer opened, the main stream first. Those of the application wait while it
     /// takes the connection for gone.
     fn accept(&mut self, cx: &mut Context<'_>, dir: Dir) {
-        let lacks_main = |conn: &Self| conn.main.id.is_none() && dir == Dir::Bi && !conn.dialled();
+        let lacks_main = |conn: &Self| {
+            conn.owner == Owner::Application && conn.main.id.is_none() && dir == Dir::Bi && !conn.dialled()
+        };
         while (lacks_main(self) || self.is_shown())
             && let Some(id) = self.quic.streams().accept(dir)
         {
@@ -95,7 +121,11 @@ impl Conn {
                 self.main.id = Some(id);
                 self.flush_main(cx);
             } else {
-                self.streams.insert(id, Stream::opened_by_peer(dir.into()));
+                let stream = match self.owner {
+                    Owner::Application => Stream::opened_by_peer(dir.into()),
+                    Owner::Engine => Stream::request(),
+                };
+                self.streams.insert(id, stream);
             }
             self.readable(cx, id);
         }

@@ -87,20 +87,20 @@ fn a_certificate_of_any_date_is_accepted() {
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);
         let client = presenting(Some(signed(&params, &pair)), &pair);
-        assert_eq!(shake(client, tls(2).server().unwrap()), Ok(()), "{years:?}");
+        assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()), Ok(()), "{years:?}");
     }
 }
 
 #[test]
 fn whoever_shows_no_certificate_is_turned_away() {
     let client = presenting(None, &ed25519(3));
-    assert_eq!(shake(client, tls(2).server().unwrap()), Err(Error::NoCertificatesPresented));
+    assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()), Err(Error::NoCertificatesPresented));
 }
 
 #[test]
 fn a_key_that_is_not_the_certificates_own_is_turned_away() {
     let client = presenting(Some(signed(&params(), &ed25519(4))), &ed25519(5));
-    assert!(matches!(shake(client, tls(2).server().unwrap()), Err(Error::InvalidCertificate(_))));
+    assert!(matches!(shake(client, tls(2).server(Role::Node).unwrap()), Err(Error::InvalidCertificate(_))));
 }
 
 /// The public key of another algorithm: nobody looks at its bytes.
@@ -124,7 +124,7 @@ fn a_certificate_for_anything_but_ed25519_is_turned_away() {
         let chain = vec![other.der().clone()];
         let client = presenting(Some(chain), &pair);
         let refused = Err(Error::InvalidCertificate(CertificateError::BadEncoding));
-        assert_eq!(shake(client, tls(2).server().unwrap()), refused);
+        assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()), refused);
     }
 }
 
@@ -142,7 +142,7 @@ fn a_chain_or_a_huge_certificate_is_turned_away_before_it_is_read() {
     for chain in [[one.clone(), one.clone()].concat(), vec![one[0].clone(); 50], huge, noise] {
         let client = presenting(Some(chain), &pair);
         let refused = Err(Error::InvalidCertificate(CertificateError::BadEncoding));
-        assert_eq!(shake(client, tls(2).server().unwrap()), refused);
+        assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()), refused);
     }
 }
 
@@ -160,7 +160,7 @@ fn a_listener_is_held_to_the_same() {
     for (chain, is_sound) in [(one.clone(), true), ([one.clone(), one].concat(), false)] {
         let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
         let key = crypto().0.key_provider.load_private_key(key.into()).unwrap();
-        let mut server = tls(2).server().unwrap();
+        let mut server = tls(2).server(Role::Node).unwrap();
         server.cert_resolver = Arc::new(Serves(Arc::new(CertifiedKey::new(chain, key))));
         let client = tls(1).client(Alpn::Data, Expect::Anyone).unwrap();
         assert_eq!(shake(client, server).is_ok(), is_sound);
@@ -171,7 +171,7 @@ fn a_listener_is_held_to_the_same() {
 fn a_key_that_is_banned_is_turned_away_by_whoever_banned_it() {
     let key = |n: u8| Identity::from_entropy([n; 32]).fingerprint();
     let dials = |client: &Tls, server: &Tls| {
-        shake(client.client(Alpn::Pairing, Expect::Anyone).unwrap(), server.server().unwrap())
+        shake(client.client(Alpn::Pairing, Expect::Anyone).unwrap(), server.server(Role::Node).unwrap())
     };
     let (client, mut server) = (tls(1), tls(2));
     let refused = Err(Error::InvalidCertificate(CertificateError::Revoked));
@@ -187,7 +187,7 @@ fn a_dialler_that_trusts_a_fingerprint_talks_to_that_key_alone() {
     for (expected, is_met) in [(2, true), (3, false)] {
         let expect = Expect::Print(Identity::from_entropy([expected; 32]).fingerprint());
         let client = tls(1).client(Alpn::Pairing, expect).unwrap();
-        assert_eq!(shake(client, tls(2).server().unwrap()).is_ok(), is_met);
+        assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()).is_ok(), is_met);
     }
 }
 
@@ -202,6 +202,6 @@ fn a_certificate_for_a_key_of_small_order_is_turned_away() {
         certificate[at..at + 32].copy_from_slice(weak.compress().as_bytes());
         let client = presenting(Some(vec![certificate.into()]), &pair);
         let refused = Err(Error::InvalidCertificate(CertificateError::BadEncoding));
-        assert_eq!(shake(client, tls(2).server().unwrap()), refused);
+        assert_eq!(shake(client, tls(2).server(Role::Node).unwrap()), refused);
     }
 }
