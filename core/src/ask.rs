@@ -4,6 +4,7 @@
 //! the answer that fits. A question that is never answered is taken as refused after its deadline.
 
 use crate::code::Code;
+use crate::directory::{DirectoryReply, DirectoryRequest};
 use crate::error::HookFailed;
 use crate::event::{PairedPeer, PairingId};
 use crate::id::{PairId, PeerId, PublicKey};
@@ -29,6 +30,9 @@ pub enum Ask {
     Rollback(RollbackToken, PairId),
     /// Do this with the durable store.
     Store(StoreToken, StoreRequest),
+    /// Do this with the store that discovery servers share. No node asks it, and of servers only one that
+    /// [`Keeping::Asked`](crate::Keeping::Asked) made. Unanswered for 5 s it has failed.
+    Directory(DirectoryToken, DirectoryRequest),
 }
 
 /// Who wants to be joined. All of it is unauthenticated.
@@ -107,6 +111,8 @@ pub enum Answer {
     Rollback(RollbackToken, Result<(), HookFailed>),
     /// To [`Ask::Store`].
     Store(StoreToken, StoreReply),
+    /// To [`Ask::Directory`].
+    Directory(DirectoryToken, DirectoryReply),
 }
 
 /// What the application says to a peer that wants to be joined.
@@ -138,4 +144,6 @@ tokens! {
     RollbackToken,
     /// Answers one [`Ask::Store`].
     StoreToken,
+    /// Answers one [`Ask::Directory`].
+    DirectoryToken,
 }

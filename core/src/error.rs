@@ -192,6 +192,39 @@ pub enum ConfigError {
     Txt,
 }
 
+/// Why a discovery server's configuration is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServerConfigError {
+    /// A lease is not 60 to 3,600 s.
+    #[error("a lease lasts 60 to 3600 seconds")]
+    Lease,
+    /// More records, and numbers of records that are gone, than four thousand million.
+    #[error("a server keeps fewer records than that")]
+    Records,
+}
+
+/// Why a discovery server did not come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The configuration breaks a rule.
+    #[error(transparent)]
+    Config(#[from] ServerConfigError),
+    /// The TLS provider lacks Ed25519 or AES-128-GCM.
+    #[error("the TLS provider lacks Ed25519 or AES-128-GCM")]
+    Crypto,
+}
+
+/// Why bytes are no piece of a snapshot. What came before it was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Not as [`Server::snapshot`](crate::Server::snapshot) writes it, or by another version.
+    #[error("the snapshot is damaged, or of another version")]
+    Malformed,
+}
+
 /// Why stored bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -204,6 +204,8 @@ pub enum Reason {
     MdnsRespond,
     /// A step of a pairing takes too long, or its window closes.
     Pairing,
+    /// What a discovery server holds expires, or one of its answers takes too long.
+    Directory,
     /// The next candidate of a dial is due, or the dial is out of time.
     Dial,
     /// A connection that is not yet authenticated, or that said its last message, is out of time.

@@ -72,6 +72,7 @@ pub mod ask;
 mod buckets;
 mod code;
 mod config;
+pub mod directory;
 pub mod error;
 mod event;
 #[cfg(fuzzing)]
@@ -94,6 +95,7 @@ mod quic;
 mod rng;
 #[cfg(any(fuzzing, test))]
 mod script;
+mod server;
 mod service;
 mod shares;
 pub mod store;
@@ -115,6 +117,7 @@ pub use node::{Hosting, Node, PairingMut, PeersMut, ServicesMut, Stats, Target};
 pub use peers::Dial;
 pub use quic::{Crypto, DatagramsDropped, DatagramsMut, Direction, Read, StreamMut, Written};
 pub use rng::Seed;
+pub use server::{Keeping, Server, ServerConfig, ServerStats};
 pub use service::*;
 pub use table::Table;
 pub use wire::close::StreamCode;

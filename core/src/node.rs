@@ -215,6 +215,8 @@ impl Node {
             Answer::Paired(token, result) => self.pairing.answer_paired(now, token, result),
             Answer::Rollback(token, result) => self.pairing.answer_rollback(now, token, result),
             Answer::Store(token, reply) => self.store_answered(now, token, reply),
+            // A node never asks it.
+            Answer::Directory(..) => {}
         }
     }
 

@@ -14,6 +14,7 @@ mod label;
 mod main_stream;
 mod paths;
 mod poll;
+mod requests;
 mod streams;
 mod tables;
 mod timers;
@@ -22,6 +23,7 @@ mod transmit;
 
 pub use datagrams::{DatagramsDropped, DatagramsMut};
 pub(crate) use event::{Cause, Event};
+use streams::Owner;
 pub use streams::{Direction, Read, StreamMut, Written};
 pub use tls::Crypto;
 pub(crate) use tls::{Alpn, Expect, Role};
@@ -268,12 +270,14 @@ impl Quic {
         }
     }
 
-    /// Allows application streams.
+    /// Allows streams, those of the application or requests, and as much on them as it is configured.
     pub(crate) fn admit(&mut self, now: Instant, conn: ConnId) {
         let config = self.config.clone();
         self.forgive(conn);
         self.with(now, conn, |conn, cx| {
-            if matches!(conn.phase, Phase::Stranger { .. }) {
+            // Who dialled a discovery server has streams from the start.
+            let has_streams = conn.phase == Phase::Open && conn.owner == Owner::Engine;
+            if has_streams || matches!(conn.phase, Phase::Stranger { .. }) {
                 conn.admit(&config);
                 cx.work.send(conn);
             }
@@ -306,13 +310,6 @@ impl Quic {
     ) -> Result<StreamId, OpenError> {
         let conn = find(&mut self.conns, conn).ok_or(OpenError::Gone)?;
         conn.open(&mut self.work, direction, label, key)
-    }
-
-    /// Opens a stream for one request, on a connection that was dialled by [`Alpn::Disco`]: no label goes before it.
-    /// [`Quic::poll_request`] tells when it moves.
-    pub(crate) fn open_request(&mut self, conn: ConnId) -> Result<StreamId, OpenError> {
-        let conn = find(&mut self.conns, conn).ok_or(OpenError::Gone)?;
-        conn.open_request()
     }
 
     pub(crate) fn stream(&mut self, conn: ConnId, id: StreamId) -> Result<StreamMut<'_>, Gone> {

@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 5] = [
         "buckets",
         "code",
         "config",
+        "directory",
         "error",
         "event",
         "id",
@@ -34,12 +35,12 @@ const LAYERS: [&[&str]; 5] = [
     &["wire"],
     &["global", "mdns", "quic", "pairing"],
     &["peers"],
-    &["node"],
+    &["node", "server"],
 ];
 
 /// Layers whose modules may know each other. Engines never do: what one must tell another goes through
 /// `node/route.rs`.
-const SIBLINGS: [bool; 5] = [true, true, false, true, true];
+const SIBLINGS: [bool; 5] = [true, true, false, true, false];
 
 /// Crates that open sockets, read clocks or run tasks.
 const IMPURE: [&str; 12] = [

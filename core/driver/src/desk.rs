@@ -283,6 +283,7 @@ impl Attendant<Node> for Desk {
             Ask::Confirm(token, confirmation) => Call::Confirm(token, confirmation),
             Ask::Paired(token, peer) => Call::Paired(token, peer),
             Ask::Rollback(token, pairing) => Call::Rollback(token, pairing),
+            Ask::Directory(..) => unreachable!("a node never asks it"),
         };
         match (&self.hooks, call) {
             (Some(hooks), call) => wakers.extend(hooks.push(call)),

@@ -57,17 +57,6 @@ impl Quic {
         Some(event)
     }
 
-    /// A request that moved, and what it is ready for.
-    pub(crate) fn poll_request(&mut self) -> Option<(ConnId, StreamId, Readiness)> {
-        while let Some((id, stream)) = self.out.requests.pop_front() {
-            let Some(conn) = find(&mut self.conns, id) else { continue };
-            if let Some((_, now)) = conn.take_ready(&mut self.work, stream) {
-                return Some((id, stream, now));
-            }
-        }
-        None
-    }
-
     /// A stream that moved, what its driver calls it, and what it is ready for.
     pub(crate) fn poll_ready(&mut self) -> Option<(ConnId, StreamId, u64, Readiness)> {
         while let Some((id, stream)) = self.out.ready.pop_front() {

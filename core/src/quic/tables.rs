@@ -20,7 +20,7 @@ impl Quic {
         let (config, max) = (&self.config, self.max_connections());
         let each = || self.conns.iter().map(|(_, conn)| &**conn);
         let [strangers, of_source] = self.admission.sizes();
-        vec![
+        let mut tables = vec![
             Table::new("quic: connections accepted", self.accepted, config.max_connections),
             Table::new("quic: connections dialled", self.conns.len() - self.accepted, config.max_connections),
             Table::new("quic: connections unauthenticated", strangers, config.max_unauthenticated),
@@ -71,7 +71,10 @@ impl Quic {
                 config.datagram_buffer as usize,
             ),
             Table::fullest("quic: bytes of a label", each().map(Conn::longest_label), 1 + MAX_LABEL),
-        ]
+        ];
+        let networks = self.admission.networks();
+        tables.extend(networks.map(|[len, max]| Table::new("quic: networks that came lately", len, max)));
+        tables
     }
 
     /// Accepted and dialled.

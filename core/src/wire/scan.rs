@@ -52,6 +52,14 @@ pub(super) fn array(bytes: &[u8], max: usize) -> Result<Vec<&[u8]>, Malformed> {
     if scan.rest.is_empty() { Ok(items) } else { Err(Malformed) }
 }
 
+/// The bytes of a byte string, and nothing after it.
+pub(super) fn bytes(value: &[u8]) -> Result<&[u8], Malformed> {
+    let mut scan = Scan { rest: value };
+    let (Some(0xc4..=0xc6), Head::Bytes(len)) = (value.first(), scan.head()?) else { return Err(Malformed) };
+    let bytes = scan.take(len)?;
+    if scan.rest.is_empty() { Ok(bytes) } else { Err(Malformed) }
+}
+
 /// The first bytes of a value.
 enum Head {
     /// A number, nil or bool, whole already.

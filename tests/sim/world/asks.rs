@@ -22,6 +22,7 @@ impl<A: App> World<A> {
                     self.next_request(host);
                 }
             }
+            Ask::Directory(..) => panic!("a node never asks it"),
             Ask::Paired(token, peer) => self.ask_paired(host, token, &peer),
             Ask::Rollback(token, pair_id) => {
                 // As the drivers do: the future of a late hook is dropped before it is undone.

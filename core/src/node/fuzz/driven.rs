@@ -229,6 +229,7 @@ impl Driven {
                 let reply = if yes { self.store(request) } else { StoreReply::Failed };
                 To::Store(token, reply)
             }
+            Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
         };
         self.node.answer(now, answer);
     }
@@ -323,6 +324,7 @@ impl Driven {
             Ask::Store(token, _) => (3, token.0),
             Ask::Admit(token, _) => (4, token.0),
             Ask::Confirm(token, _) => (5, token.0),
+            Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
         };
         assert!(self.asked.insert(token), "a question was asked twice");
         // People take their time.

@@ -251,6 +251,7 @@ const LISTED: &str = "
     quic: events
     quic: frames to say on a connection
     quic: handles
+    quic: requests that moved
     quic: streams opened by a peer
     quic: streams opened here
     quic: streams ready

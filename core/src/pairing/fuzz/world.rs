@@ -469,6 +469,7 @@ impl World {
         let code = match &ask {
             Ask::PairingRequest(..) => Some(self.typed(answer == Answer::Yes)),
             Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) | Ask::Confirm(..) | Ask::Admit(..) => None,
+            Ask::Directory(..) => None,
         };
         let (side, now) = (&mut self.sides[n], self.now);
         let to = match ask {
@@ -482,6 +483,7 @@ impl World {
                 To::Confirm(token, if yes { Permission::Granted } else { Permission::Refused })
             }
             Ask::Admit(..) => unreachable!("the engine knows no connections"),
+            Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
             Ask::Paired(token, peer) => {
                 if result.is_ok() {
                     side.saved.insert(peer.pair_id);
@@ -501,6 +503,7 @@ impl World {
             To::PairingRequest(token, reply) => side.engine.answer_pairing_request(now, token, reply),
             To::Confirm(token, answer) => side.engine.answer_confirm(now, token, answer),
             To::Admit(..) => unreachable!("the engine knows no connections"),
+            To::Directory(..) => unreachable!("discovery servers alone ask it"),
             To::Paired(token, result) => side.engine.answer_paired(now, token, result),
             To::Rollback(token, result) => side.engine.answer_rollback(now, token, result),
             To::Store(token, reply) => side.engine.answer_store(now, token, reply),
@@ -582,6 +585,7 @@ impl World {
             Ask::Store(token, _) => (3, token.0),
             Ask::Confirm(token, _) => (4, token.0),
             Ask::Admit(token, _) => (5, token.0),
+            Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
         };
         assert!(self.sides[n].asked.insert(token), "a question was asked twice");
         match self.sides[n].manner {

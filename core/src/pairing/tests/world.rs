@@ -218,6 +218,7 @@ impl World {
                 self.nodes[n].confirmations.push((token, confirmation));
             }
             Event::Ask(Ask::Admit(..)) => panic!("the engine knows no connections"),
+            Event::Ask(Ask::Directory(..)) => panic!("discovery servers alone ask it"),
             Event::Ask(Ask::Paired(token, peer)) => {
                 let node = &mut self.nodes[n];
                 node.saved.push(peer);
