@@ -280,6 +280,10 @@ pub enum DisconnectReason {
     /// The peer broke the protocol.
     #[error("the peer broke the protocol")]
     Protocol,
+    /// This machine's network changed, and the connection could not go on from another address, or nobody answered
+    /// there. The peer is dialled anew at once.
+    #[error("the network changed")]
+    NetworkChanged,
 }
 
 /// Why a peer could not be reached.

@@ -29,7 +29,7 @@ use crate::mdns::Mdns;
 use crate::metadata::Metadata;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
-use crate::quic::{Crypto, Quic};
+use crate::quic::{Crypto, Locals, Quic};
 use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
 use admission::Admission;
@@ -167,6 +167,7 @@ impl Node {
         for gone in self.sockets.handle_interfaces(list) {
             self.mdns.handle_link_down(now, gone);
         }
+        self.quic.handle_network(now, Locals::new(list, |interface| self.config.interfaces.uses(interface)));
         let links: Vec<(SocketId, u32)> = self.sockets.mdns().collect();
         for (socket, interface) in links {
             self.mdns.handle_link_addresses(now, socket, self.sockets.addresses(interface));
@@ -180,6 +181,7 @@ impl Node {
         match (spec, result) {
             (SocketSpec::Quic { .. }, Ok(opened)) => {
                 self.quic.handle_socket_open(id, opened);
+                self.quic.handle_way(now);
                 self.tell(Event::Listening(opened.address));
             }
             (SocketSpec::Quic { .. }, Err(_)) => self.quic.handle_socket_gone(id),
@@ -202,7 +204,7 @@ impl Node {
         let now = self.clamp(now).mono;
         tracing::info!(?slept, "woken");
         self.mdns.handle_wake(now);
-        self.quic.handle_wake();
+        self.quic.handle_wake(now, slept);
     }
 
     /// The answer to an [`Ask`](crate::Ask).

@@ -10,10 +10,13 @@ mod endpoint;
 mod event;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
+mod gate;
 mod label;
 mod main_stream;
+mod network;
 mod paths;
 mod poll;
+mod pulse;
 mod requests;
 mod streams;
 mod tables;
@@ -30,16 +33,18 @@ pub(crate) use tls::{Alpn, Expect, Role};
 
 use crate::config::Config;
 use crate::error::{Gone, OpenError};
-use crate::id::{ConnId, Fingerprint, SocketId, StreamId};
+use crate::id::{ConnId, Fingerprint, StreamId};
 use crate::identity::Identity;
-use crate::io::{Now, Opened, Received};
+use crate::io::{Now, Received};
 use crate::rng::Rng;
 use crate::wire::close::CloseCode;
 use admission::Admission;
 use bytes::Bytes;
 use connection::{Conn, Context, Phase};
 use endpoint::Factory;
-use paths::{Paths, Socket};
+use gate::Gate;
+pub(crate) use paths::Locals;
+use paths::Paths;
 use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Incoming};
 use slab::Slab;
 use std::collections::{BTreeSet, VecDeque};
@@ -92,7 +97,9 @@ pub(crate) struct Quic {
     config: Arc<Config>,
     endpoint: Endpoint,
     factory: Factory,
+    gate: Arc<Gate>,
     paths: Paths,
+    lookout: network::Lookout,
     conns: Slab<Box<Conn>>,
     /// The slot of each of quinn-proto's handles, which are dense.
     slots: Vec<Option<usize>>,
@@ -138,8 +145,10 @@ impl Quic {
             admission,
             config,
             endpoint,
+            gate: factory.gate(),
             factory,
             paths: Paths::default(),
+            lookout: network::Lookout::default(),
             conns: Slab::new(),
             slots: Vec::new(),
             next_generation: 0,
@@ -151,14 +160,6 @@ impl Quic {
             responses: transmit::Responses::default(),
             scratch: Vec::new(),
         })
-    }
-
-    pub(crate) fn handle_socket_open(&mut self, id: SocketId, opened: Opened) {
-        self.paths.open(Socket { id, local: opened.address, gso_segments: opened.gso_segments.max(1) });
-    }
-
-    pub(crate) fn handle_socket_gone(&mut self, id: SocketId) {
-        self.paths.close(id);
     }
 
     /// The local addresses of the open sockets.
@@ -179,9 +180,13 @@ impl Quic {
             match event {
                 None => {}
                 Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                    if let Some(conn) = self.slots.get(handle.0).copied().flatten() {
-                        let conn = &mut self.conns[conn];
+                    self.gate.take_in_flight();
+                    if let Some(slot) = self.slots.get(handle.0).copied().flatten() {
+                        let (conn, out, work) = (&mut self.conns[slot], &mut self.out, &mut self.work);
                         conn.quic.handle_event(event);
+                        conn.pulse.local = to.or(conn.pulse.local);
+                        let mut cx = Context { now: now.mono, service: &self.config.service, out, work };
+                        conn.handle_heard(&mut cx, self.gate.take_in_flight());
                         self.work.poll(conn);
                     }
                 }
@@ -202,17 +207,7 @@ impl Quic {
             conn.handle_timeout(&mut cx);
             self.work.poll(conn);
         }
-    }
-
-    /// The machine slept, and its clock stood still: every peer is asked whether it still knows of us. One that
-    /// does not says so at once.
-    pub(crate) fn handle_wake(&mut self) {
-        for (_, conn) in &mut self.conns {
-            if !conn.is_over() {
-                conn.quic.ping();
-                self.work.send(conn);
-            }
-        }
+        self.handle_lookout(now);
     }
 
     /// Refuses these keys, within TLS, in every handshake that begins from here on.

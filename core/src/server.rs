@@ -221,9 +221,9 @@ impl Server {
 
     /// The machine slept for so long: leases went on, as its clock has it.
     pub fn handle_wake(&mut self, now: Now, slept: Duration) {
-        self.clamp(now);
+        let now = self.clamp(now);
         tracing::info!(?slept, "woken");
-        self.quic.handle_wake();
+        self.quic.handle_wake(now.mono, slept);
     }
 
     /// The answer to an [`Ask::Directory`](crate::Ask::Directory); a server puts no other question.

@@ -113,7 +113,11 @@ impl Peers {
             }
         }
         if let Some(link) = self.links.remove(&conn) {
+            let (peer, was_shown) = (link.peer, link.stage == Stage::Up);
             self.link_lost(link, cause);
+            if was_shown && cause == Cause::NetworkChanged {
+                self.reach(now, peer);
+            }
         }
     }
 
@@ -244,8 +248,9 @@ fn disconnect_reason(cause: Cause) -> DisconnectReason {
         }
         Cause::Here(_) => DisconnectReason::ClosedHere,
         Cause::Peer(Some(CloseCode::Unpaired | CloseCode::NotPaired)) => DisconnectReason::Unpaired,
+        Cause::TimedOut | Cause::Peer(Some(CloseCode::Timeout)) => DisconnectReason::TimedOut,
         Cause::Peer(_) | Cause::Refused | Cause::WrongKey => DisconnectReason::ClosedByPeer,
-        Cause::TimedOut => DisconnectReason::TimedOut,
+        Cause::NetworkChanged => DisconnectReason::NetworkChanged,
         Cause::Reset => DisconnectReason::Reset,
     }
 }

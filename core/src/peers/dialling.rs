@@ -164,7 +164,7 @@ pub(super) fn failure_of(cause: Cause) -> ConnectFailure {
         Cause::Peer(Some(CloseCode::NotPaired | CloseCode::Unpaired))
         | Cause::Here(CloseCode::NotPaired | CloseCode::Unpaired) => ConnectFailure::NotPaired,
         Cause::Peer(Some(CloseCode::NotReady)) | Cause::Here(CloseCode::NotReady) => ConnectFailure::NotReady,
-        Cause::TimedOut | Cause::Here(CloseCode::Timeout) => ConnectFailure::TimedOut,
+        Cause::TimedOut | Cause::NetworkChanged | Cause::Here(CloseCode::Timeout) => ConnectFailure::TimedOut,
         Cause::Here(_) | Cause::Peer(_) | Cause::Refused | Cause::Broken | Cause::Reset => {
             ConnectFailure::Refused
         }

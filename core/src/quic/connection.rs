@@ -8,18 +8,20 @@
 //!                                  lost ─────────────────────────────────────────^
 //! ```
 
+mod network;
 mod streams;
 
 pub(super) use streams::MAX_OPENED;
 
 use super::datagrams::Datagrams;
 use super::main_stream::{End, Full, MainStream};
+use super::pulse::Pulse;
 use super::streams::{Owner, Recv, Send, Stream, stream_id};
 use super::tls::Alpn;
 use super::{Cause, Event, Outbox, Work};
 use crate::config::Config;
 use crate::id::{ConnId, PublicKey, ServiceName, StreamId};
-use crate::io::{Readiness, Reason};
+use crate::io::Readiness;
 use crate::wire::close::CloseCode;
 use bytes::Bytes;
 use quinn_proto::crypto::rustls::HandshakeData;
@@ -78,6 +80,7 @@ pub(crate) struct Conn {
     room_again: bool,
     pub(super) main: MainStream,
     pub(super) datagrams: Datagrams,
+    pub(super) pulse: Pulse,
 }
 
 /// What a connection needs of its engine while it works.
@@ -117,6 +120,7 @@ impl Conn {
             room_again: false,
             main: MainStream::default(),
             datagrams: Datagrams::default(),
+            pulse: Pulse::default(),
         }
     }
 
@@ -134,11 +138,12 @@ impl Conn {
     }
 
     /// Its own deadline, beside those of quinn-proto.
-    pub(super) fn deadline(&self) -> Option<(Instant, Reason)> {
-        match self.phase {
-            Phase::Stranger { until } | Phase::Closing { until, .. } => Some((until, Reason::Handshake)),
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let own = match self.phase {
+            Phase::Stranger { until } | Phase::Closing { until, .. } => Some(until),
             Phase::Pairing | Phase::Open | Phase::Over => None,
-        }
+        };
+        own.into_iter().chain(self.silent_until()).min()
     }
 
     pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
@@ -150,6 +155,7 @@ impl Conn {
             Phase::Closing { until, code } if until <= cx.now => self.close(cx, code),
             Phase::Stranger { .. } | Phase::Closing { .. } | Phase::Pairing | Phase::Open | Phase::Over => {}
         }
+        self.handle_silence(cx);
     }
 
     /// Takes what quinn-proto has to tell.

@@ -1,6 +1,7 @@
 //! Configures quinn-proto: deterministic from the seed, tight towards strangers. RFC 9000.
 
 use super::datagrams::QUIC_BUFFER;
+use super::gate::{Gate, Gated};
 use super::tls::{Alpn, Expect, Role, Tls};
 use crate::config::Config;
 use crate::id::Fingerprint;
@@ -38,13 +39,20 @@ pub(crate) struct Factory {
     listening: Option<ServerConfig>,
     rng: Rng,
     clock: Arc<WallClock>,
+    gate: Arc<Gate>,
 }
 
 impl Factory {
     /// Fails where the provider lacks Ed25519 or AES-128-GCM.
     pub(crate) fn new(config: &Config, tls: Tls, role: Role, rng: Rng) -> Self {
-        let (dialling, clock) = (Arc::new(transport(config, 0)), Arc::default());
-        Self { tls, role, dialling, listening: None, rng, clock }
+        let gate = Arc::default();
+        let (dialling, clock) = (Arc::new(transport(config, &gate, 0)), Arc::default());
+        Self { tls, role, dialling, listening: None, rng, clock, gate }
+    }
+
+    /// The gate that all connections share.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.gate.clone()
     }
 
     /// The one endpoint of a node.
@@ -67,10 +75,10 @@ impl Factory {
         let token_key = ring::hkdf::Salt::new(ring::hkdf::HKDF_SHA256, &[]).extract(&secret);
         let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
         let transport = match self.role {
-            Role::Node => transport(config, 1),
+            Role::Node => transport(config, &self.gate, 1),
             Role::Directory => {
                 // Who wants to stay sees to it.
-                let mut transport = transport(config, config.max_streams);
+                let mut transport = transport(config, &self.gate, config.max_streams);
                 transport.keep_alive_interval(None);
                 transport
             }
@@ -120,7 +128,7 @@ fn hmac_key(rng: &mut Rng) -> ring::hmac::Key {
 }
 
 /// `first_streams`: how many bidirectional streams the other side may open before it is known.
-fn transport(config: &Config, first_streams: u32) -> TransportConfig {
+fn transport(config: &Config, gate: &Arc<Gate>, first_streams: u32) -> TransportConfig {
     let idle = IdleTimeout::try_from(config.idle_timeout).unwrap_or(VarInt::MAX.into());
     let mut transport = TransportConfig::default();
     transport
@@ -133,6 +141,7 @@ fn transport(config: &Config, first_streams: u32) -> TransportConfig {
         .send_window(config.send_window.into())
         .datagram_receive_buffer_size((config.datagram_buffer > 0).then_some(QUIC_BUFFER))
         .datagram_send_buffer_size(QUIC_BUFFER)
+        .congestion_controller_factory(Arc::new(Gated { gate: gate.clone(), inner: Arc::default() }))
         .allow_spin(false);
     transport
 }

@@ -46,6 +46,8 @@ pub(crate) enum Cause {
     Reset,
     /// Nothing was heard for too long.
     TimedOut,
+    /// Closed here: it could not go on when this machine's network changed.
+    NetworkChanged,
 }
 
 /// TLS's alert for a certificate that was understood and turned away: our verifier says so for no other

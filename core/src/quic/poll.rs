@@ -12,7 +12,8 @@ use std::time::Instant;
 
 impl Quic {
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
-        self.timers.next().map(|at| Deadline { at, reason: Reason::Quic })
+        let at = self.timers.next().into_iter().chain(self.lookout.due_at).min()?;
+        Some(Deadline { at, reason: Reason::Quic })
     }
 
     /// Lets every connection say what it has to say. Call before the other `poll_*`.
@@ -102,7 +103,7 @@ impl Quic {
                 continue;
             };
             self.out.dropped.unsent += conn.flush_datagrams();
-            if let Some(transmit) = transmit::batch(conn, now, &self.paths, buf) {
+            if let Some(transmit) = transmit::batch(conn, now, (&self.paths, &self.gate), buf) {
                 self.turn.spent(&mut self.work.send);
                 return Round::Transmit(transmit);
             }
@@ -137,7 +138,7 @@ impl Quic {
 
     fn arm(&mut self, slot: usize) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
-        let own = conn.deadline().map(|(at, _)| at);
+        let own = conn.deadline();
         let quic = if conn.drained { None } else { conn.quic.poll_timeout() };
         let at = own.into_iter().chain(quic).min();
         self.timers.arm(slot, &mut conn.armed, at);

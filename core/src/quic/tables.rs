@@ -4,6 +4,7 @@ use super::Quic;
 use super::connection::{Conn, MAX_OPENED};
 use super::label::MAX_LABEL;
 use super::main_stream::{MAX_OUTBOX, MAX_READ};
+use super::paths::MAX_LOCALS;
 use super::streams::{Recv, Stream};
 use super::transmit::MAX_RESPONSES;
 use crate::table::Table;
@@ -48,6 +49,7 @@ impl Quic {
             Table::new("quic: connections to read on", self.out.unread.len(), max),
             Table::new("quic: connections to ask", self.work.poll.len(), max),
             Table::new("quic: connections to send", self.work.send.len(), max),
+            Table::new("quic: addresses of this machine", self.paths.known_locals(), MAX_LOCALS),
             Table::new("quic: answers to strangers", self.responses.len(), MAX_RESPONSES),
             Table::fullest(
                 "quic: frames to say on a connection",

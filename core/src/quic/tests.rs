@@ -1,8 +1,8 @@
 //! Two engines, back to back, in virtual time.
 
 use super::*;
-use crate::id::ServiceName;
-use crate::io::UnixTime;
+use crate::id::{ServiceName, SocketId};
+use crate::io::{Opened, UnixTime};
 use crate::rng::{Rng, Seed};
 use crate::testing::base;
 use bytes::BytesMut;

@@ -1,6 +1,7 @@
 //! Whose datagrams leave next, and how many in one batch.
 
 use super::connection::Conn;
+use super::gate::Gate;
 use super::paths::{Paths, Socket};
 use crate::io::{Ecn, Transmit};
 use quinn_proto::EcnCodepoint;
@@ -79,7 +80,12 @@ impl Turn {
 }
 
 /// A connection's next batch.
-pub(super) fn batch(conn: &mut Conn, now: Instant, paths: &Paths, buf: &mut Vec<u8>) -> Option<Transmit> {
+pub(super) fn batch(
+    conn: &mut Conn,
+    now: Instant,
+    (paths, gate): (&Paths, &Gate),
+    buf: &mut Vec<u8>,
+) -> Option<Transmit> {
     if conn.drained {
         return None;
     }
@@ -88,6 +94,12 @@ pub(super) fn batch(conn: &mut Conn, now: Instant, paths: &Paths, buf: &mut Vec<
     let most = MAX_SEGMENTS.min(MAX_BATCH_BYTES / mtu).min(socket.gso_segments).max(1);
     let limit = conn.batch.min(most);
     buf.clear();
+    if std::mem::take(&mut conn.pulse.urgent) {
+        gate.open();
+        let transmit = conn.quic.poll_transmit(now, 1, buf);
+        gate.shut();
+        return finish(conn, now, &transmit?, (paths, socket), buf);
+    }
     let transmit = conn.quic.poll_transmit(now, limit, buf)?;
     let segments = transmit.segment_size.map_or(1, |size| transmit.size.div_ceil(size));
     conn.batch = if segments >= limit {
@@ -95,8 +107,19 @@ pub(super) fn batch(conn: &mut Conn, now: Instant, paths: &Paths, buf: &mut Vec<
     } else {
         (conn.batch / 2).max(FIRST_BATCH)
     };
+    finish(conn, now, &transmit, (paths, socket), buf)
+}
+
+fn finish(
+    conn: &mut Conn,
+    now: Instant,
+    transmit: &quinn_proto::Transmit,
+    (paths, socket): (&Paths, Socket),
+    buf: &mut Vec<u8>,
+) -> Option<Transmit> {
+    conn.pulse.handle_sent(now);
     buf.truncate(transmit.size);
-    Some(to_io(&transmit, socket))
+    Some(to_io(transmit, paths, socket))
 }
 
 /// Answers to strangers.
@@ -116,7 +139,7 @@ impl Responses {
             if let Some(socket) = paths.to(transmit.destination) {
                 buf.clear();
                 buf.extend_from_slice(&bytes);
-                return Some(to_io(&transmit, socket));
+                return Some(to_io(&transmit, paths, socket));
             }
         }
         None
@@ -131,7 +154,7 @@ impl Responses {
     }
 }
 
-fn to_io(transmit: &quinn_proto::Transmit, socket: Socket) -> Transmit {
+fn to_io(transmit: &quinn_proto::Transmit, paths: &Paths, socket: Socket) -> Transmit {
     let ecn = transmit.ecn.map(|ecn| match ecn {
         EcnCodepoint::Ect0 => Ecn::Ect0,
         EcnCodepoint::Ect1 => Ecn::Ect1,
@@ -141,7 +164,7 @@ fn to_io(transmit: &quinn_proto::Transmit, socket: Socket) -> Transmit {
     Transmit {
         socket: socket.id,
         destination,
-        source: transmit.src_ip,
+        source: paths.source(transmit.src_ip),
         ecn,
         segment_size: transmit.segment_size,
     }

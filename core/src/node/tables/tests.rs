@@ -236,6 +236,7 @@ const LISTED: &str = "
     peers: paired
     peers: sources of peers
     peers: waited for
+    quic: addresses of this machine
     quic: answers to strangers
     quic: bytes of a label
     quic: bytes of datagrams to read
