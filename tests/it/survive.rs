@@ -2,9 +2,11 @@
 
 mod application;
 mod cases;
+mod flow;
 mod hosts;
 mod lan;
 mod logs;
+mod network;
 mod quic;
 mod support;
 mod table;
