@@ -44,3 +44,7 @@ pub type Connection = handfast_driver::Connection<Runtime>;
 pub type Incoming = handfast_driver::Incoming<Runtime>;
 /// A peer, connected or not, on smol.
 pub type PeerHandle = handfast_driver::PeerHandle<Runtime>;
+/// A discovery server on smol.
+pub type Server = handfast_driver::Server<Runtime>;
+/// Builds a discovery server on smol.
+pub type ServerBuilder = handfast_driver::ServerBuilder<Runtime>;

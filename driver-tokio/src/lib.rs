@@ -43,6 +43,10 @@ pub type Connection = handfast_driver::Connection<Runtime>;
 pub type Incoming = handfast_driver::Incoming<Runtime>;
 /// A peer, connected or not, on tokio.
 pub type PeerHandle = handfast_driver::PeerHandle<Runtime>;
+/// A discovery server on tokio.
+pub type Server = handfast_driver::Server<Runtime>;
+/// Builds a discovery server on tokio.
+pub type ServerBuilder = handfast_driver::ServerBuilder<Runtime>;
 
 /// The examples of the README compile.
 #[cfg(all(doctest, feature = "redb"))]

@@ -29,6 +29,7 @@ mod promise;
 mod queue;
 mod request;
 mod runtime;
+mod server;
 mod services;
 mod shared;
 mod shell;
@@ -49,10 +50,10 @@ pub use handfast_core::ask::{Candidate, Confirmation};
 pub use handfast_core::error;
 pub use handfast_core::{
     Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
-    DisconnectReason, DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, KnownAddress, Metadata,
-    PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol, PublicKey,
-    PublicationId, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target,
-    TrustedKey, TxtRecord, TxtValue,
+    DisconnectReason, DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, Keeping, KnownAddress,
+    Metadata, PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol,
+    PublicKey, PublicationId, ServerConfig, ServerStats, Service, ServiceInstance, ServiceKey, ServiceName,
+    ServiceType, Source, StreamId, Target, TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;
@@ -63,6 +64,7 @@ pub use pairing::{ConfirmPrompt, Hosting, HostingError, JoiningError, PairingPro
 pub use peer::{PeerHandle, ReachError, SendDatagramError};
 pub use request::{RequestError, RequestLimits};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
+pub use server::{SNAPSHOT_EVERY, Server, ServerBuilder, ServerStartError};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;
 #[cfg(feature = "redb")]

@@ -1,6 +1,6 @@
 //! What the loop drives: a pure state machine, and the attendant who serves its outputs.
 
-use handfast_core::{Ask, Event, Interface, Node, Now, Opened, Output, Ready, Received, SocketId};
+use handfast_core::{Ask, Event, Interface, Node, Now, Opened, Output, Ready, Received, Server, SocketId};
 use std::io;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -25,39 +25,44 @@ pub trait Machine: Send + 'static {
     fn is_drained(&self) -> bool;
 }
 
-impl Machine for Node {
-    fn handle_datagram(&mut self, now: Now, rx: Received) {
-        self.handle_datagram(now, rx);
-    }
+macro_rules! machines {
+    ($($machine:ty),*) => {$(
+        impl Machine for $machine {
+            fn handle_datagram(&mut self, now: Now, rx: Received) {
+                self.handle_datagram(now, rx);
+            }
 
-    fn handle_timeout(&mut self, now: Now) {
-        self.handle_timeout(now);
-    }
+            fn handle_timeout(&mut self, now: Now) {
+                self.handle_timeout(now);
+            }
 
-    fn handle_interfaces(&mut self, now: Now, list: &[Interface]) {
-        self.handle_interfaces(now, list);
-    }
+            fn handle_interfaces(&mut self, now: Now, list: &[Interface]) {
+                self.handle_interfaces(now, list);
+            }
 
-    fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>) {
-        self.handle_socket(now, id, result);
-    }
+            fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>) {
+                self.handle_socket(now, id, result);
+            }
 
-    fn handle_wake(&mut self, now: Now, slept: Duration) {
-        self.handle_wake(now, slept);
-    }
+            fn handle_wake(&mut self, now: Now, slept: Duration) {
+                self.handle_wake(now, slept);
+            }
 
-    fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
-        self.poll_output(now, buf)
-    }
+            fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
+                self.poll_output(now, buf)
+            }
 
-    fn shutdown(&mut self, now: Now) {
-        self.shutdown(now);
-    }
+            fn shutdown(&mut self, now: Now) {
+                self.shutdown(now);
+            }
 
-    fn is_drained(&self) -> bool {
-        self.is_drained()
-    }
+            fn is_drained(&self) -> bool {
+                self.is_drained()
+            }
+        }
+    )*};
 }
+machines!(Node, Server);
 
 /// Serves what a machine says to its application. Lives behind the machine's lock and never blocks: what
 /// must happen without the lock goes to a queue, and wakers go into `wakers`, fired once it is released.

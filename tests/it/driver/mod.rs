@@ -14,6 +14,7 @@ mod marks;
 mod pairing;
 mod peer;
 mod request;
+mod server;
 mod services;
 mod sockets;
 mod streams;
