@@ -1,8 +1,10 @@
 //! What an application may choose, and every limit with its default.
 
 mod interfaces;
+mod labels;
 
 pub use interfaces::Interfaces;
+pub use labels::Labels;
 
 use crate::error::ConfigError;
 use crate::id::{PeerIdKind, ServiceName};
@@ -25,6 +27,9 @@ use std::time::Duration;
 /// | bytes received and not read, one connection | 8 MiB | [`receive_window`](Self::receive_window) |
 /// | bytes written and not acknowledged, one connection | 8 MiB | [`send_window`](Self::send_window) |
 /// | bytes of datagrams that wait to be read, and to be sent, one connection | 256 KiB each | [`datagram_buffer`](Self::datagram_buffer) |
+/// | bytes received and not read, all connections | 512 MiB | [`receive_budget`](Self::receive_budget) |
+/// | bytes written and not acknowledged, all connections | 256 MiB | [`send_budget`](Self::send_budget) |
+/// | labels of the streams that a peer may open | any | [`labels`](Self::labels) |
 /// | a pairing window | 120 s | [`pairing_window`](Self::pairing_window) |
 /// | records cached from the LAN, one interface and family | 4,096 | [`max_cached_records`](Self::max_cached_records) |
 /// | peers remembered from discovery | 1,024 | [`max_discovered_peers`](Self::max_discovered_peers) |
@@ -86,14 +91,24 @@ pub struct Config {
     pub max_streams: u32,
     /// Bytes of one stream that are received and not read. At most 4 MiB.
     pub stream_window: u32,
-    /// Bytes of one connection that are received and not read.
+    /// Bytes of one connection that are received and not read; less where [`Config::receive_budget`] says so.
     pub receive_window: u32,
-    /// Bytes of one connection that are written and not acknowledged.
+    /// Bytes of one connection that are written and not acknowledged; less where [`Config::send_budget`] says so.
     pub send_window: u32,
     /// Bytes of one connection's datagrams that were received and not read, and again so many that were sent and
     /// have not left, each counted with 32 bytes on top. Beyond that the oldest are dropped. 0: no datagrams, and
     /// peers are told so.
     pub datagram_buffer: u32,
+    /// Bytes of all connections together that are received and not read: half of it for what QUIC holds, half for
+    /// what a driver has taken and its streams were not read of. Each connection that may be there has 32 KiB of the
+    /// first half; of what is left each gets a 16th, at most its window, so that the first eight or so get all of it
+    /// by default, and in a crowd each gets less. At least 128 KiB for each of [`Config::max_connections`].
+    pub receive_budget: u64,
+    /// Bytes of all connections together that are written and not acknowledged, granted as
+    /// [`Config::receive_budget`] is. At least 64 KiB for each of [`Config::max_connections`].
+    pub send_budget: u64,
+    /// Which stream labels a peer may open; [`PeersMut::set_labels`](crate::PeersMut::set_labels) sets it for one peer.
+    pub labels: Labels,
     /// How long a pairing code is shown: 30 to 600 s.
     pub pairing_window: Duration,
     /// Whether the application is asked about each connection, before anything is said on it:
@@ -143,6 +158,9 @@ impl Default for Advertise {
     }
 }
 
+/// What every connection that may be there has of either budget, in bytes. Above a stranger's window.
+pub(crate) const BUDGET_EACH: u64 = 32 << 10;
+
 /// A receive window larger than this can be made to die of gaps: reassembly gives up at 1,024.
 const MAX_STREAM_WINDOW: u32 = 4 << 20;
 
@@ -168,6 +186,9 @@ impl Config {
             receive_window: 8 << 20,
             send_window: 8 << 20,
             datagram_buffer: 256 << 10,
+            receive_budget: 512 << 20,
+            send_budget: 256 << 20,
+            labels: Labels::any(),
             pairing_window: Duration::from_secs(120),
             admission: Consent::Given,
             confirmation: Consent::Given,
@@ -225,6 +246,13 @@ impl Config {
         self
     }
 
+    /// Sets which stream labels a peer may open.
+    #[must_use]
+    pub fn with_labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
     /// Sets after what silence a connection is given up, and the keep-alive interval, which is below it.
     #[must_use]
     pub fn with_idle(mut self, timeout: Duration, keep_alive: Duration) -> Self {
@@ -251,6 +279,12 @@ impl Config {
         if self.stream_window > MAX_STREAM_WINDOW || self.stream_window > self.receive_window {
             return Err(ConfigError::StreamWindow);
         }
+        let connections = (self.max_connections as u64).saturating_mul(2);
+        if self.receive_budget / 2 / BUDGET_EACH < connections || self.send_budget / BUDGET_EACH < connections
+        {
+            return Err(ConfigError::Budget);
+        }
+        self.labels.check()?;
         Ok(())
     }
 }
@@ -264,4 +298,12 @@ impl Advertise {
         self.extra.iter().all(|pair| sound_key(&pair.0) && string_len(pair) <= 255)
             && self.extra.iter().map(|pair| string_len(pair) + 1).sum::<usize>() <= 200
     }
+}
+
+/// Whether one of the patterns means this name: the very name, or its beginning and a star.
+fn matches_any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
+    })
 }

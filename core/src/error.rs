@@ -175,6 +175,12 @@ pub enum MetadataError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A budget of buffered bytes is below what its connections have in any case.
+    #[error("a budget of buffered bytes is too small for so many connections")]
+    Budget,
+    /// The patterns of labels are over a limit.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
     /// The metadata is over a limit.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
@@ -223,6 +229,36 @@ pub enum SnapshotError {
     /// Not as [`Server::snapshot`](crate::Server::snapshot) writes it, or by another version.
     #[error("the snapshot is damaged, or of another version")]
     Malformed,
+}
+
+/// Why patterns of stream labels are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LabelsError {
+    /// One is longer than 255 bytes and a star.
+    #[error("a pattern of labels is at most 255 bytes long, and a star")]
+    TooLong,
+    /// There are more than 64.
+    #[error("there are at most 64 patterns of labels")]
+    TooMany,
+}
+
+/// Why a limit of one peer was not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// The patterns of labels are over a limit.
+    #[error(transparent)]
+    Labels(#[from] LabelsError),
+    /// This node is not paired with the peer.
+    #[error("not paired with this peer")]
+    NotPaired,
+    /// The store has not loaded, or failed.
+    #[error("the store has not loaded")]
+    NotReady,
+    /// More than 65,536 streams.
+    #[error("a peer may have at most 65,536 streams open")]
+    Streams,
 }
 
 /// Why stored bytes are no record.

@@ -106,16 +106,19 @@ mod wire;
 
 pub use ask::{Answer, Ask};
 pub use code::Code;
-pub use config::{Advertise, Config, Consent, Interfaces};
+pub use config::{Advertise, Config, Consent, Interfaces, Labels};
 pub use event::*;
 pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, ServiceName, SocketId, StreamId};
 pub use identity::Identity;
 pub use io::*;
 pub use mdns::{MdnsDropped, MdnsStats};
 pub use metadata::Metadata;
-pub use node::{Hosting, Node, PairingMut, PeersMut, ServicesMut, Stats, Target};
+pub use node::{Hosting, Node, PairingMut, PeerStats, PeersMut, ServicesMut, Stats, Target};
 pub use peers::Dial;
-pub use quic::{Crypto, DatagramsDropped, DatagramsMut, Direction, Read, StreamMut, Written};
+pub use quic::{
+    ConnStats, Crypto, DatagramsDropped, DatagramsMut, Direction, QuicStats, Read, StreamMut, Traffic,
+    Written,
+};
 pub use rng::Seed;
 pub use server::{Keeping, Server, ServerConfig, ServerStats};
 pub use service::*;

@@ -6,6 +6,7 @@ mod admission;
 mod advertise;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
+mod limits;
 mod route;
 mod services;
 mod sockets;
@@ -15,26 +16,27 @@ mod tables;
 mod views;
 
 pub use services::ServicesMut;
-pub use stats::Stats;
+pub use stats::{PeerStats, Stats};
 pub use views::{Hosting, PairingMut, PeersMut, Target};
 
 use crate::ask::Answer;
 use crate::config::Config;
-use crate::error::{ConnectError, MetadataError, NodeError};
+use crate::error::{ConnectError, NodeError};
 use crate::event::Event;
 use crate::id::{ConnId, PeerId, PublicKey, SocketId};
 use crate::identity::Identity;
 use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec};
 use crate::mdns::Mdns;
-use crate::metadata::Metadata;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
 use crate::quic::{Crypto, Locals, Quic};
 use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
 use admission::Admission;
+use limits::Limits;
 use services::Services;
 use sockets::Sockets;
+use stats::Counts;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +59,8 @@ pub struct Node {
     peers: Peers,
     services: Services,
     admission: Admission,
+    limits: Limits,
+    counts: Counts,
     /// The connections that pairing sessions run over.
     sessions: BTreeSet<ConnId>,
     /// Keys that were dialled to pair with: the dialler connects once they are paired.
@@ -106,6 +110,8 @@ impl Node {
             peers,
             services: Services::default(),
             admission: Admission::default(),
+            limits: Limits::default(),
+            counts: Counts::default(),
             sessions: BTreeSet::new(),
             met: BTreeSet::new(),
             bans: false,
@@ -257,22 +263,6 @@ impl Node {
     /// Any service of DNS-SD: what the application publishes, and what it looks for.
     pub fn services(&mut self) -> ServicesMut<'_> {
         ServicesMut { node: self }
-    }
-
-    /// Changes what peers are told of this node: the LAN at once, as far as [`Config::advertise`] says, at most
-    /// ten times a minute; a paired peer when it is next connected. `Config::metadata` is what it begins with.
-    ///
-    /// # Errors
-    /// The first field that is over its limit, and nothing changes.
-    pub fn set_metadata(&mut self, now: Now, metadata: Metadata) -> Result<(), MetadataError> {
-        metadata.check()?;
-        self.clamp(now);
-        self.pairing.set_metadata(metadata.clone());
-        self.peers.set_metadata(metadata.clone());
-        Arc::make_mut(&mut self.config).metadata = metadata;
-        // What the LAN was told may be no longer so.
-        self.advertised = None;
-        Ok(())
     }
 
     /// Says goodbye on the LAN, for itself and for its services, and closes every connection once what was

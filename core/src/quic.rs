@@ -4,6 +4,7 @@
 //! those whom [`Event`]s reach.
 
 mod admission;
+mod budget;
 mod connection;
 mod datagrams;
 mod endpoint;
@@ -18,16 +19,21 @@ mod paths;
 mod poll;
 mod pulse;
 mod requests;
+mod stats;
 mod streams;
 mod tables;
+mod terms;
 mod timers;
 mod tls;
 mod transmit;
+mod work;
 
 pub use datagrams::{DatagramsDropped, DatagramsMut};
 pub(crate) use event::{Cause, Event};
+pub use stats::{ConnStats, QuicStats, Traffic};
 use streams::Owner;
 pub use streams::{Direction, Read, StreamMut, Written};
+pub(crate) use terms::Terms;
 pub use tls::Crypto;
 pub(crate) use tls::{Alpn, Expect, Role};
 
@@ -39,6 +45,7 @@ use crate::io::{Now, Received};
 use crate::rng::Rng;
 use crate::wire::close::CloseCode;
 use admission::Admission;
+use budget::Budgets;
 use bytes::Bytes;
 use connection::{Conn, Context, Phase};
 use endpoint::Factory;
@@ -47,50 +54,13 @@ pub(crate) use paths::Locals;
 use paths::Paths;
 use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Incoming};
 use slab::Slab;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 pub(crate) use transmit::Round;
 use transmit::Turn;
-
-/// What waits to be told.
-#[derive(Default)]
-struct Outbox {
-    events: VecDeque<Event>,
-    ready: VecDeque<(ConnId, StreamId)>,
-    /// Streams that engines read and write themselves, as `ready`.
-    requests: VecDeque<(ConnId, StreamId)>,
-    /// Connections whose peer allows more streams, each at most once.
-    available: VecDeque<ConnId>,
-    /// Connections on which datagrams came, each at most once.
-    datagrams: VecDeque<ConnId>,
-    /// Connections whose main stream was not read to its end, each at most once.
-    unread: VecDeque<ConnId>,
-    /// Datagrams that nobody read or sent.
-    dropped: DatagramsDropped,
-}
-
-/// Which connections want attention, each at most once in each queue.
-#[derive(Default)]
-struct Work {
-    poll: VecDeque<usize>,
-    send: VecDeque<usize>,
-}
-
-impl Work {
-    fn poll(&mut self, conn: &mut Conn) {
-        if !std::mem::replace(&mut conn.queued_poll, true) {
-            self.poll.push_back(conn.slot);
-        }
-    }
-
-    fn send(&mut self, conn: &mut Conn) {
-        if !std::mem::replace(&mut conn.queued_send, true) {
-            self.send.push_back(conn.slot);
-        }
-    }
-}
+use work::{Outbox, Work};
 
 /// The engine.
 pub(crate) struct Quic {
@@ -107,6 +77,9 @@ pub(crate) struct Quic {
     /// How many of the connections were accepted.
     accepted: usize,
     admission: Admission,
+    budgets: Budgets,
+    /// What those did that are forgotten.
+    past: stats::Past,
     timers: timers::Timers,
     out: Outbox,
     work: Work,
@@ -143,6 +116,8 @@ impl Quic {
         };
         Ok(Self {
             admission,
+            budgets: Budgets::new(&config),
+            past: stats::Past::default(),
             config,
             endpoint,
             gate: factory.gate(),
@@ -267,17 +242,21 @@ impl Quic {
 
     /// Allows streams, those of the application or requests, and as much on them as it is configured.
     pub(crate) fn admit(&mut self, now: Instant, conn: ConnId) {
-        let config = self.config.clone();
         self.forgive(conn);
-        self.with(now, conn, |conn, cx| {
-            // Who dialled a discovery server has streams from the start.
-            let has_streams = conn.phase == Phase::Open && conn.owner == Owner::Engine;
-            if has_streams || matches!(conn.phase, Phase::Stranger { .. }) {
-                conn.admit(&config);
-                cx.work.send(conn);
-            }
-            conn.show(cx);
-        });
+        // Who dialled a discovery server has streams from the start.
+        let is_due = |conn: &Conn| {
+            matches!(conn.phase, Phase::Stranger { .. })
+                || (conn.phase == Phase::Open && conn.owner == Owner::Engine)
+        };
+        if let Some(conn) = find(&mut self.conns, conn)
+            && is_due(conn)
+        {
+            let windows = self.budgets.raise(conn.windows);
+            conn.admit(windows);
+            conn.datagrams.set_bound(self.config.datagram_buffer as usize);
+            self.work.send(conn);
+        }
+        self.with(now, conn, |conn, cx| conn.show(cx));
     }
 
     /// The application takes a connection for gone: its streams end, and it hears of no other until
@@ -373,7 +352,8 @@ impl Quic {
         }
         self.slots[handle.0] = Some(slot);
         let until = now + self.config.handshake_timeout;
-        let conn = entry.insert(Box::new(Conn::new(id, slot, handle, quic, until)));
+        let (terms, windows) = (Terms::new(&self.config), self.budgets.each());
+        let conn = entry.insert(Box::new(Conn::new(id, slot, handle, quic, until, terms, windows)));
         self.work.poll(conn);
         conn
     }

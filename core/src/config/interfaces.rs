@@ -1,5 +1,6 @@
 //! Which network interfaces a node uses.
 
+use super::matches_any;
 use crate::io::Interface;
 
 /// Which network interfaces a node uses, by their names.
@@ -53,22 +54,15 @@ impl Interfaces {
         let is_allowed = if interface.loopback {
             self.allow.contains(name)
         } else {
-            self.allow.is_empty() || has(&self.allow, name)
+            self.allow.is_empty() || matches_any(&self.allow, name)
         };
         is_allowed && !self.denies(interface)
     }
 
     /// Whether an interface is among those that shall not be used.
     pub(crate) fn denies(&self, interface: &Interface) -> bool {
-        has(&self.deny, &interface.name)
+        matches_any(&self.deny, &interface.name)
     }
-}
-
-fn has(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
-    })
 }
 
 #[cfg(test)]

@@ -11,12 +11,16 @@
 
 use super::Node;
 use crate::config::Config;
+use crate::error::MetadataError;
 use crate::event::Event;
 use crate::id::{Fingerprint, PeerId, PublicKey};
+use crate::io::Now;
 use crate::mdns::{self, Instance, Kind, Label, Limits, Mdns, Naming, Service, ServiceId, ServiceType};
+use crate::metadata::Metadata;
 use crate::peers::{Hints, Sighting};
 use crate::rng::Rng;
 use crate::wire::txt::{Txt, Value};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The node itself: what an application publishes beside it comes after.
@@ -44,6 +48,22 @@ fn service_type(config: &Config) -> ServiceType {
 }
 
 impl Node {
+    /// Changes what peers are told of this node: the LAN at once, as far as [`Config::advertise`] says, at most
+    /// ten times a minute; a paired peer when it is next connected. `Config::metadata` is what it begins with.
+    ///
+    /// # Errors
+    /// The first field that is over its limit, and nothing changes.
+    pub fn set_metadata(&mut self, now: Now, metadata: Metadata) -> Result<(), MetadataError> {
+        metadata.check()?;
+        self.clamp(now);
+        self.pairing.set_metadata(metadata.clone());
+        self.peers.set_metadata(metadata.clone());
+        Arc::make_mut(&mut self.config).metadata = metadata;
+        // What the LAN was told may be no longer so.
+        self.advertised = None;
+        Ok(())
+    }
+
     /// Publishes this node, or what changed of it, once its port is known.
     pub(super) fn advertise(&mut self, now: Instant) {
         if self.shutting_down || !self.config.advertise.enabled {

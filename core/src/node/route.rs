@@ -121,6 +121,7 @@ impl Node {
                 }
             }
             quic::Event::Lost { conn, cause } => {
+                self.count_over(conn);
                 self.admission.forget(conn);
                 // Whatever the cause says, no pairing record changes by it: anybody can forge one.
                 if self.sessions.remove(&conn) {
@@ -253,6 +254,10 @@ impl Node {
         self.peers.set_paired(keys);
         self.follow(now, peer);
         let (known, usable) = self.pairing.standing(peer);
+        if !known {
+            self.limits.forget(peer);
+            self.counts.forget(peer);
+        }
         for conn in self.peers.links_to(peer) {
             self.peers.handle_settled(now, conn, known, &usable);
         }
@@ -309,7 +314,12 @@ impl Node {
                 let (known, usable) = self.pairing.standing(&peer);
                 self.peers.handle_settled(now, conn, known, &usable);
             }
-            peers::Event::Admit { conn } => self.quic.admit(now, conn),
+            peers::Event::Admit { conn } => {
+                if let Some(terms) = self.terms_of(conn) {
+                    self.quic.set_terms(now, conn, terms);
+                }
+                self.quic.admit(now, conn);
+            }
             peers::Event::Hide { conn } => self.quic.hide(now, conn),
             peers::Event::Room => self.mdns.tell_again(&advertise::kind(&self.config)),
             peers::Event::PairingUnreachable { pairing, failure } => {
@@ -319,6 +329,7 @@ impl Node {
                 if let Event::ConnectFailed(id, ConnectFailure::TimedOut) = event {
                     self.doubt(now, &id);
                 }
+                self.count(now, &event);
                 self.tell(event);
             }
         }

@@ -54,6 +54,8 @@ impl Node {
             Table::new("node: outputs", self.out.len(), MAX_OUT + AT_ONCE),
             Table::new("node: connections that pair", self.sessions.len(), connections),
             self.admission.table(connections),
+            Table::new("node: peers with limits of their own", self.limits.len(), MAX_RECORDS),
+            Table::new("node: peers that are counted", self.counts.len(), MAX_RECORDS),
             Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),
         ];
         tables.extend(self.sockets.tables());

@@ -13,13 +13,14 @@ mod streams;
 
 pub(super) use streams::MAX_OPENED;
 
+use super::budget::Windows;
 use super::datagrams::Datagrams;
 use super::main_stream::{End, Full, MainStream};
 use super::pulse::Pulse;
-use super::streams::{Owner, Recv, Send, Stream, stream_id};
+use super::streams::{Owner, Recv, Send, Stream, stream_id, varint};
+use super::terms::Terms;
 use super::tls::Alpn;
 use super::{Cause, Event, Outbox, Work};
-use crate::config::Config;
 use crate::id::{ConnId, PublicKey, ServiceName, StreamId};
 use crate::io::Readiness;
 use crate::wire::close::CloseCode;
@@ -74,6 +75,14 @@ pub(crate) struct Conn {
     queued_unread: bool,
     /// The application was told that it is gone, though it stands.
     hidden: bool,
+    /// What its peer may.
+    pub(super) terms: Terms,
+    /// The most streams that it was ever allowed at a time, each direction.
+    pub(super) most_streams: u32,
+    /// What it may buffer.
+    pub(super) windows: Windows,
+    /// Streams that were refused for their labels.
+    pub(super) refused_labels: u64,
     /// Streams that were opened on this side.
     pub(super) opened: usize,
     /// There were [`MAX_OPENED`] of them, and there are fewer.
@@ -98,6 +107,8 @@ impl Conn {
         handle: ConnectionHandle,
         quic: quinn_proto::Connection,
         until: Instant,
+        terms: Terms,
+        windows: Windows,
     ) -> Self {
         Self {
             id,
@@ -116,6 +127,10 @@ impl Conn {
             queued_available: false,
             queued_unread: false,
             hidden: false,
+            most_streams: terms.max_streams,
+            terms,
+            windows,
+            refused_labels: 0,
             opened: 0,
             room_again: false,
             main: MainStream::default(),
@@ -176,16 +191,37 @@ impl Conn {
     }
 
     /// Lets the peer open streams and fill its windows.
-    pub(super) fn admit(&mut self, config: &Config) {
+    pub(super) fn admit(&mut self, windows: Windows) {
         self.phase = Phase::Open;
-        if self.owner == Owner::Application {
-            // The main stream stays open beside those of the application.
-            let main = u32::from(!self.dialled());
-            self.quic.set_max_concurrent_streams(Dir::Bi, (config.max_streams + main).into());
-            self.quic.set_max_concurrent_streams(Dir::Uni, config.max_streams.into());
+        self.allow_streams();
+        self.set_windows(windows);
+    }
+
+    /// Sets what the peer may.
+    pub(super) fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+        if self.phase == Phase::Open {
+            self.allow_streams();
         }
-        self.quic.set_receive_window(config.receive_window.into());
-        self.datagrams.set_bound(config.datagram_buffer as usize);
+    }
+
+    /// Sets what may be buffered: never less than before.
+    pub(super) fn set_windows(&mut self, windows: Windows) {
+        self.windows = windows;
+        self.quic.set_receive_window(varint(windows.receive));
+        self.quic.set_send_window(windows.send);
+    }
+
+    fn allow_streams(&mut self) {
+        if self.owner == Owner::Engine {
+            return;
+        }
+        let streams = self.terms.max_streams;
+        self.most_streams = self.most_streams.max(streams);
+        // The main stream stays open beside those of the application.
+        let main = u32::from(!self.dialled());
+        self.quic.set_max_concurrent_streams(Dir::Bi, streams.saturating_add(main).into());
+        self.quic.set_max_concurrent_streams(Dir::Uni, streams.into());
     }
 
     /// Says one frame on the main stream.

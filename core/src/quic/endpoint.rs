@@ -3,7 +3,7 @@
 use super::datagrams::QUIC_BUFFER;
 use super::gate::{Gate, Gated};
 use super::tls::{Alpn, Expect, Role, Tls};
-use crate::config::Config;
+use crate::config::{BUDGET_EACH, Config};
 use crate::id::Fingerprint;
 use crate::io::Now;
 use crate::rng::{Rng, Seed};
@@ -138,7 +138,7 @@ fn transport(config: &Config, gate: &Arc<Gate>, first_streams: u32) -> Transport
         .keep_alive_interval(Some(config.keep_alive))
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window(config.stream_window.into())
-        .send_window(config.send_window.into())
+        .send_window(BUDGET_EACH.min(config.send_window.into()))
         .datagram_receive_buffer_size((config.datagram_buffer > 0).then_some(QUIC_BUFFER))
         .datagram_send_buffer_size(QUIC_BUFFER)
         .congestion_controller_factory(Arc::new(Gated { gate: gate.clone(), inner: Arc::default() }))

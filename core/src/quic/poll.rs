@@ -2,7 +2,7 @@
 //!
 //! Connections that have had their say, and are over, are forgotten on the way.
 
-use super::connection::Context;
+use super::connection::{Context, Phase};
 use super::streams::Owner;
 use super::transmit::{self, Round};
 use super::{Event, Quic, find};
@@ -144,6 +144,16 @@ impl Quic {
         self.timers.arm(slot, &mut conn.armed, at);
     }
 
+    /// What a connection gave back goes to the one that has least.
+    fn raise_poorest(&mut self) {
+        let open = self.conns.iter_mut().map(|(_, conn)| conn).filter(|conn| conn.phase == Phase::Open);
+        if let Some(conn) = open.min_by_key(|conn| conn.windows.receive) {
+            let windows = self.budgets.raise(conn.windows);
+            conn.set_windows(windows);
+            self.work.send(conn);
+        }
+    }
+
     /// Forgets a connection that nobody needs any more. Until then a stranger's counts as such: one that is
     /// opened and closed at once is there for as long as QUIC drains it (RFC 9000 §10.2), and two forged
     /// datagrams make one.
@@ -154,6 +164,11 @@ impl Quic {
         }
         let mut conn = self.conns.remove(slot);
         self.timers.disarm(slot, &mut conn.armed);
+        self.past.add(&conn);
+        if conn.windows != self.budgets.each() {
+            self.budgets.release(conn.windows);
+            self.raise_poorest();
+        }
         if !conn.dialled() {
             self.accepted -= 1;
         }

@@ -20,6 +20,8 @@ impl Quic {
     pub(crate) fn tables(&self) -> Vec<Table> {
         let (config, max) = (&self.config, self.max_connections());
         let each = || self.conns.iter().map(|(_, conn)| &**conn);
+        let (received, may_receive) = self.budgets.receive.sizes();
+        let (written, may_write) = self.budgets.send.sizes();
         let [strangers, of_source] = self.admission.sizes();
         let mut tables = vec![
             Table::new("quic: connections accepted", self.accepted, config.max_connections),
@@ -60,7 +62,7 @@ impl Quic {
             Table::fullest(
                 "quic: streams opened by a peer",
                 each().map(Conn::opened_there),
-                self.max_opened_there(),
+                each().map(Conn::max_opened_there).max().unwrap_or(0),
             ),
             Table::fullest(
                 "quic: bytes of datagrams to read",
@@ -72,6 +74,8 @@ impl Quic {
                 each().map(|conn| conn.datagrams.waiting()[1]),
                 config.datagram_buffer as usize,
             ),
+            Table::new("quic: bytes that may be received, beyond each one's own", received, may_receive),
+            Table::new("quic: bytes that may be written, beyond each one's own", written, may_write),
             Table::fullest("quic: bytes of a label", each().map(Conn::longest_label), 1 + MAX_LABEL),
         ];
         let networks = self.admission.networks();
@@ -83,16 +87,16 @@ impl Quic {
     pub(crate) fn max_connections(&self) -> usize {
         self.config.max_connections.saturating_mul(2)
     }
-
-    /// Both directions.
-    fn max_opened_there(&self) -> usize {
-        (self.config.max_streams as usize).saturating_mul(2)
-    }
 }
 
 impl Conn {
     fn opened_there(&self) -> usize {
         self.streams.len() - self.opened
+    }
+
+    /// Both directions.
+    fn max_opened_there(&self) -> usize {
+        (self.most_streams as usize).saturating_mul(2)
     }
 
     /// Bytes of the longest label that is not whole.

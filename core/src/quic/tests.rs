@@ -14,6 +14,7 @@ const SERVER: usize = 1;
 
 mod datagrams;
 mod hostile;
+mod limits;
 mod requests;
 
 struct Pair {

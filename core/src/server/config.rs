@@ -159,6 +159,8 @@ impl ServerConfig {
         config.stream_window = 32 << 10;
         config.receive_window = 128 << 10;
         config.send_window = 512 << 10;
+        // What each may is little enough.
+        (config.receive_budget, config.send_budget) = (u64::MAX, u64::MAX);
         config
     }
 }

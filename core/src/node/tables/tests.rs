@@ -202,6 +202,8 @@ const LISTED: &str = "
     node: interfaces denied
     node: keys dialled to pair with
     node: outputs
+    node: peers that are counted
+    node: peers with limits of their own
     node: services found
     node: services looked for
     node: services published
@@ -241,6 +243,8 @@ const LISTED: &str = "
     quic: bytes of a label
     quic: bytes of datagrams to read
     quic: bytes of datagrams to send
+    quic: bytes that may be received, beyond each one's own
+    quic: bytes that may be written, beyond each one's own
     quic: connections accepted
     quic: connections dialled
     quic: connections to ask

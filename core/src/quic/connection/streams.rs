@@ -195,19 +195,25 @@ impl Conn {
         let Recv::Label(got) = &mut stream.recv else { return };
         match label::fill(&mut self.quic, id, got) {
             Label::Partial => {}
+            Label::Whole(label) if !self.terms.labels.allows(&label) => {
+                self.refused_labels += 1;
+                self.refuse(cx, id);
+            }
             Label::Whole(label) => {
                 stream.label = label;
                 stream.recv = Recv::Open;
                 let what = Readiness { opened: true, readable: true, ..Readiness::default() };
                 stream.mark(self.id, id, cx.out, what);
             }
-            // No application was told of it: nobody but the peer needs to know.
-            Label::Malformed => {
-                let mut stream = StreamMut { conn: self, work: cx.work, id };
-                stream.stop(StreamCode::Refused.code());
-                stream.reset(StreamCode::Refused.code());
-            }
+            Label::Malformed => self.refuse(cx, id),
         }
+    }
+
+    /// No application was told of it: nobody but the peer needs to know.
+    fn refuse(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        let mut stream = StreamMut { conn: self, work: cx.work, id };
+        stream.stop(StreamCode::Refused.code());
+        stream.reset(StreamCode::Refused.code());
     }
 
     fn writable(&mut self, cx: &mut Context<'_>, id: StreamId) {
