@@ -6,6 +6,7 @@ use crate::output::Screen;
 use crate::work::{Asking, Options, Order, Pair, Receive, Sending, Work};
 use clap::{Parser, Subcommand};
 use handfast_core::{Code, Fingerprint, ServiceName};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     /// Be the node that other commands of this home use, until Ctrl-C; receives nothing
     #[command(alias = "up")]
     Node,
+    /// Be a discovery server, for devices that are not on one network, until Ctrl-C
+    Serve(Serve),
     /// List the paired devices, and those that are trusted or banned
     Peers,
     /// End the pairing with a device, or the trust in one
@@ -116,6 +119,20 @@ pub(crate) enum Command {
     },
 }
 
+/// How to be a discovery server.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The UDP port to be reached at; 0 lets the system choose
+    #[arg(long, value_name = "PORT", default_value_t = SERVE_PORT)]
+    pub(crate) listen: u16,
+    /// Tell Prometheus at this address what there is and was done: http://ADDR/metrics
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// The port of a discovery server that is told no other.
+const SERVE_PORT: u16 = 5224;
+
 /// What has only digits, dashes and spaces and so many digits is meant as a code, never as a peer.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
 
@@ -137,6 +154,7 @@ fn work(command: Command) -> Result<Work, Failure> {
     Ok(match command {
         Command::Ban { device } => Work::Ban { device },
         Command::Demo { .. } => return Err(Kind::Internal.because("the demonstration has nodes of its own")),
+        Command::Serve(_) => return Err(Kind::Internal.because("a discovery server is no node")),
         Command::Discover => Work::Discover,
         Command::Forget { peer } => Work::Forget { peer },
         Command::Id => Work::Id,

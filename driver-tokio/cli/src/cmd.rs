@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod recv;
 pub(crate) mod send;
+pub(crate) mod serve;
 
 mod ban;
 mod discover;

@@ -51,6 +51,9 @@ async fn run(args: Args, screen: Screen) -> Result<Done, Failure> {
         let output = Output::Here(screen);
         return until_interrupted(cmd::demo::run(&args.global, &output, size)).await;
     }
+    if let Command::Serve(serve) = &args.command {
+        return cmd::serve::run(&args.global, serve, &Output::Here(screen)).await;
+    }
     let home = Home::folder(args.global.home.as_deref())?;
     let order = args.order(&screen)?;
     lead::run(&home, order, screen).await?;

@@ -34,7 +34,7 @@ pub(crate) fn config(options: &Options) -> Result<Config, Failure> {
 }
 
 /// A name that no interface has is a typing error.
-fn check_interfaces(names: &[String]) -> Result<(), Failure> {
+pub(crate) fn check_interfaces(names: &[String]) -> Result<(), Failure> {
     let mut known: Vec<_> = list_interfaces()?.into_iter().map(|interface| interface.name).collect();
     known.sort();
     known.dedup();

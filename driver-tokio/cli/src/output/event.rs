@@ -27,6 +27,13 @@ pub(crate) enum Event {
     Paired { peer: String, label: String, name: String },
     /// Who this device is.
     Identity { peer: String, label: String, fingerprint: String },
+    /// This is a discovery server: clients pin the fingerprint.
+    Serving {
+        fingerprint: String,
+        addresses: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        metrics: Option<String>,
+    },
     /// A device is to be paired with as soon as it trusts this one; also one line of the list of them.
     Trusted { fingerprint: String, label: String },
     /// A device is never talked to; also one line of the list of them.
@@ -131,6 +138,10 @@ impl fmt::Display for Event {
             }
             Self::Identity { peer, label, fingerprint } => {
                 write!(f, "label        {label}\nid           {peer}\nfingerprint  {fingerprint}")
+            }
+            Self::Serving { fingerprint, addresses, metrics } => {
+                write!(f, "serving    {fingerprint} on {}", addresses.join(", "))?;
+                metrics.as_ref().map_or(Ok(()), |at| write!(f, "\nmetrics    http://{at}/metrics"))
             }
             Self::Trusted { fingerprint, label } => write!(f, "trusted    {fingerprint} ({label})"),
             Self::Banned { fingerprint, label } => write!(f, "banned     {fingerprint} ({label})"),

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The events there are.
-const EVENTS: [&str; 15] = [
+const EVENTS: [&str; 16] = [
     "listening",
     "found",
     "lost",
@@ -31,6 +31,7 @@ const EVENTS: [&str; 15] = [
     "progress",
     "received",
     "sent",
+    "serving",
     "error",
     "done",
 ];

@@ -14,6 +14,7 @@ mod killed_pairing;
 mod lab;
 mod pairing;
 mod quickstart;
+mod serve;
 mod sharing;
 mod terminal;
 mod transfer;

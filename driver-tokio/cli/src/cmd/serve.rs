@@ -1,0 +1,63 @@
+//! `handfast serve`: a discovery server, which tells devices that are not on one network where the others are.
+//!
+//! Its key is the home's, and what it holds outlives it in a file beside that.
+
+mod metrics;
+
+use crate::args::{Global, Serve};
+use crate::exit::{Failure, Kind};
+use crate::home::Home;
+use crate::node;
+use crate::output::{Done, Event, Output};
+use handfast_core::error::ServerError;
+use handfast_tokio::{Interfaces, Server, ServerConfig, ServerStartError};
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// The file of what it holds.
+const SNAPSHOT_FILE: &str = "directory";
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(global: &Global, serve: &Serve, output: &Output) -> Result<Done, Failure> {
+    let folder = Home::folder(global.home.as_deref())?;
+    let home = Home::open(&folder)?;
+    let mut config = ServerConfig::new().with_port(serve.listen);
+    if !global.interface.is_empty() {
+        node::check_interfaces(&global.interface)?;
+        config = config.with_interfaces(Interfaces::only(global.interface.clone()));
+    }
+    let metrics = match serve.metrics {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let builder = Server::builder(config, home.store.identity());
+    let server = builder.with_snapshot(folder.join(SNAPSHOT_FILE)).start().await.map_err(failure)?;
+    output.tell(&Event::Serving {
+        fingerprint: server.public_key().fingerprint().to_string(),
+        addresses: server.local_addresses().iter().map(SocketAddr::to_string).collect(),
+        metrics: metrics.as_ref().and_then(|listener| listener.local_addr().ok()).map(|at| at.to_string()),
+    });
+    match metrics {
+        Some(listener) => tokio::select! {
+            () = metrics::serve(listener, server.clone()) => {}
+            () = crate::interrupted() => {}
+        },
+        None => crate::interrupted().await,
+    }
+    server.shutdown().await;
+    Ok(Done { ok: true, figures: None })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Kind::Usage.because(format_args!("cannot serve metrics at {address}: {error}")))
+}
+
+fn failure(error: ServerStartError) -> Failure {
+    let kind = match &error {
+        ServerStartError::Bind(_) | ServerStartError::Server(ServerError::Config(_)) => Kind::Usage,
+        ServerStartError::Snapshot(_) => Kind::Home,
+        _ => Kind::Internal,
+    };
+    kind.because(error)
+}
