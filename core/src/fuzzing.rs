@@ -5,6 +5,7 @@
 //! | `mdns_datagram` | one datagram, in every way in which it can come to an mDNS engine |
 //! | `mdns_session` | a script: datagrams, links and time, between two mDNS engines |
 //! | `quic_datagram` | a script: datagrams to a listener, between those of an honest client |
+//! | `discovery` | a script: what clients ask a discovery server, and what its store and its host do |
 //! | `certificate` | the certificate of a peer |
 //! | `frames` | a stream of frames, as each protocol of frames reads it |
 //! | `pairing_session` | a script: what a host and a joiner hear, and what their stores and users answer |
@@ -19,12 +20,18 @@
 //! Each panics where an invariant breaks. Scripts are read from the front, an octet a step; `fuzz/seeds` has
 //! some of each target, which the tests of the core replay.
 
-use crate::{id, identity, mdns, node, pairing, quic, store, wire};
+use crate::{id, identity, mdns, node, pairing, quic, server, store, wire};
 use std::time::Instant;
 
 /// Reads a certificate as TLS does.
 pub fn certificate(der: &[u8]) {
     quic::fuzz::certificate(der);
+}
+
+/// Plays a script of clients of a discovery server, and reads it as messages of theirs.
+pub fn discovery(now: Instant, script: &[u8]) {
+    server::fuzz::messages(script);
+    server::fuzz::session(now, script);
 }
 
 /// Reads a stream of frames.

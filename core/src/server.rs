@@ -5,6 +5,8 @@
 
 mod config;
 mod exchange;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod gate;
 mod index;
 mod registry;
