@@ -2,9 +2,12 @@
 
 mod interfaces;
 mod labels;
+mod servers;
 
 pub use interfaces::Interfaces;
 pub use labels::Labels;
+pub(crate) use servers::MAX_SERVERS;
+pub use servers::{Announce, DiscoveryServer, Hearsay};
 
 use crate::error::ConfigError;
 use crate::id::{PeerIdKind, ServiceName};
@@ -50,6 +53,9 @@ use std::time::Duration;
 /// | connections that one peer may keep beside the one that is shown | 1 |
 /// | streams that this node may have open on one connection, whatever the peer allows | 65,536 |
 /// | bytes of a stream's label | 255 |
+/// | discovery servers, addresses of one, and what one may take to answer | 8, 4 and 10 s |
+/// | peers that a discovery server tells of by itself, and that can read one announcement | 256 and 48 |
+/// | addresses announced of this node, heeded of a peer, and of those that the peer did not sign | 16, 16 and 4 |
 /// | network interfaces in use, and addresses of one | 128 and 256 |
 /// | services published, subtypes of one, bytes of its TXT record | 31, 8 and 1,300 |
 /// | searches for services, and kinds that they are for | 64 and 63 |
@@ -71,6 +77,13 @@ pub struct Config {
     pub interfaces: Interfaces,
     /// What is announced on the LAN.
     pub advertise: Advertise,
+    /// Servers that tell peers where this node is, and this node where they are, beyond the LAN: at most 8. Without any
+    /// nothing is sent beyond it but to addresses that are known of peers.
+    pub servers: Vec<DiscoveryServer>,
+    /// What those servers are told.
+    pub announce: Announce,
+    /// What becomes of addresses that they tell of a peer, and that it did not sign.
+    pub hearsay: Hearsay,
     /// Silence after which a connection is given up. Above [`Config::keep_alive`].
     pub idle_timeout: Duration,
     /// Interval of keep-alives on a quiet connection.
@@ -174,6 +187,9 @@ impl Config {
             port: 0,
             interfaces: Interfaces::default(),
             advertise: Advertise::default(),
+            servers: Vec::new(),
+            announce: Announce::default(),
+            hearsay: Hearsay::default(),
             idle_timeout: Duration::from_secs(45),
             keep_alive: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
@@ -225,6 +241,20 @@ impl Config {
         self
     }
 
+    /// Adds a server that tells peers where this node is, and this node where they are.
+    #[must_use]
+    pub fn with_server(mut self, server: DiscoveryServer) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Sets what discovery servers are told.
+    #[must_use]
+    pub fn with_announce(mut self, announce: Announce) -> Self {
+        self.announce = announce;
+        self
+    }
+
     /// Sets which hash names this node.
     #[must_use]
     pub fn with_peer_id(mut self, kind: PeerIdKind) -> Self {
@@ -272,6 +302,9 @@ impl Config {
         }
         if self.idle_timeout <= self.keep_alive {
             return Err(ConfigError::IdleTimeout);
+        }
+        if self.servers.len() > MAX_SERVERS || !self.servers.iter().all(DiscoveryServer::is_sound) {
+            return Err(ConfigError::Servers);
         }
         if !self.advertise.extra_is_sound() {
             return Err(ConfigError::Txt);

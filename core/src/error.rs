@@ -190,6 +190,9 @@ pub enum ConfigError {
     /// The idle timeout is 0, or not above the keep-alive interval.
     #[error("the idle timeout must be above the keep-alive interval")]
     IdleTimeout,
+    /// There are more than 8 discovery servers, or one has no address, more than 4, or one that is none to dial.
+    #[error("at most 8 discovery servers are used, each at 1 to 4 addresses")]
+    Servers,
     /// A stream's window is over 4 MiB, or over its connection's.
     #[error("a stream's window is at most 4 MiB and at most its connection's")]
     StreamWindow,

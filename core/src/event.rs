@@ -1,5 +1,9 @@
 //! What a node tells its application.
 
+mod servers;
+
+pub use servers::{ServerFailure, ServerState, ServerStatus};
+
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PublicKey};
 use crate::io::SocketSpec;
 use crate::metadata::Metadata;
@@ -63,6 +67,16 @@ pub enum Event {
     PeerUnpaired(PublicKey, PairId),
     /// The store failed: nothing was said that it does not hold.
     StoreFailed,
+    /// How it stands with a discovery server changed.
+    ServerState(ServerStatus),
+    /// The clocks of a discovery server and of this device are more than 300 s apart: one of them is wrong. Nothing on
+    /// the LAN depends on clocks.
+    ServerClock {
+        /// The hash of the server's key.
+        server: Fingerprint,
+        /// By how much its clock is ahead, in seconds; negative where it is behind, 0 where they agree again.
+        ahead_s: i64,
+    },
     /// A search found a service that was not known to be there.
     ServiceFound(BrowseId, ServiceInstance),
     /// What is known of a service that was found changed.
@@ -125,6 +139,8 @@ pub enum Source {
     Manual,
     /// Where the peer was last connected.
     Remembered,
+    /// A discovery server told it, and the peer signed it, or [`Hearsay::Tried`](crate::Hearsay::Tried) is set.
+    Global,
 }
 
 /// A connection to a paired peer, after both sides said `Hello`.

@@ -206,6 +206,8 @@ pub enum Reason {
     Pairing,
     /// What a discovery server holds expires, or one of its answers takes too long.
     Directory,
+    /// Something is due with a discovery server.
+    Discovery,
     /// The next candidate of a dial is due, or the dial is out of time.
     Dial,
     /// A connection that is not yet authenticated, or that said its last message, is out of time.

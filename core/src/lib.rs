@@ -59,6 +59,7 @@
 //! | `mdns` | finds and announces services on the LAN (RFC 6762, 6763) | know what a peer is |
 //! | `quic` | connections, streams, TLS (RFC 9000, 9001) | decide whom to trust |
 //! | `pairing` | makes two strangers trust each other, both or neither | touch a connection |
+//! | `global` | finds peers beyond the LAN, by servers that it does not trust | believe what is not signed |
 //! | `peers` | where peers are, and which connection counts | touch a pairing record |
 //! | `node` | carries what one says to whom it concerns | anything else |
 //!
@@ -106,14 +107,15 @@ mod wire;
 
 pub use ask::{Answer, Ask};
 pub use code::Code;
-pub use config::{Advertise, Config, Consent, Interfaces, Labels};
+pub use config::{Advertise, Announce, Config, Consent, DiscoveryServer, Hearsay, Interfaces, Labels};
 pub use event::*;
+pub use global::GlobalStats;
 pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, ServiceName, SocketId, StreamId};
 pub use identity::Identity;
 pub use io::*;
 pub use mdns::{MdnsDropped, MdnsStats};
 pub use metadata::Metadata;
-pub use node::{Hosting, Node, PairingMut, PeerStats, PeersMut, ServicesMut, Stats, Target};
+pub use node::{GlobalMut, Hosting, Node, PairingMut, PeersMut, PeerStats, ServicesMut, Stats, Target};
 pub use peers::Dial;
 pub use quic::{
     ConnStats, Crypto, DatagramsDropped, DatagramsMut, Direction, QuicStats, Read, StreamMut, Traffic,
