@@ -142,6 +142,15 @@ impl Peers {
         self.tell_evicted(evicted);
     }
 
+    /// Discovery servers say that a key is at these addresses, and at no other; nowhere, where there are none.
+    pub(crate) fn handle_found(&mut self, now: Instant, peer: &PublicKey, addresses: &[SocketAddr]) {
+        let id = peer.peer_id(self.kind);
+        let (change, evicted) = self.book.set_found(now, id, peer.fingerprint(), addresses);
+        self.tell_evicted(evicted);
+        self.tell_change(id, change);
+        self.make_room();
+    }
+
     /// The peers that are present.
     pub(crate) fn discovered(&self) -> Vec<DiscoveredPeer> {
         self.book.present().filter_map(|id| self.book.describe(id)).collect()

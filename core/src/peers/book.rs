@@ -2,8 +2,10 @@
 //!
 //! All of it is hearsay. Never dials, and decides nothing about trust.
 
+mod found;
 mod room;
 
+use self::found::Found;
 use self::room::Evict;
 use crate::event::{DiscoveredPeer, KnownAddress, Source};
 use crate::id::{Fingerprint, PeerId, PeerIdKind, PublicKey};
@@ -49,6 +51,8 @@ struct Entry {
     sightings: BTreeMap<u32, Sighting>,
     manual: Vec<SocketAddr>,
     remembered: Option<SocketAddr>,
+    /// What discovery servers say.
+    found: Option<Found>,
     seen_at: Instant,
     stake: Stake,
 }
@@ -91,9 +95,9 @@ impl Book {
             return (Change::Nothing, evicted);
         };
         entry.seen_at = now;
-        let before = entry.sightings.len();
+        let was_present = entry.is_present();
         let old = entry.sightings.insert(interface, sighting);
-        let change = if before == 0 {
+        let change = if !was_present {
             Change::Discovered
         } else if old.as_ref() == entry.sightings.get(&interface) {
             Change::Nothing
@@ -109,7 +113,7 @@ impl Book {
         if entry.sightings.remove(&interface).is_none() {
             return Change::Nothing;
         }
-        if !entry.sightings.is_empty() {
+        if entry.is_present() {
             return Change::Updated;
         }
         if entry.manual.is_empty() && entry.remembered.is_none() {
@@ -147,7 +151,7 @@ impl Book {
         evicted
     }
 
-    /// Where a key may be reached, the likeliest first: last good, given, announced.
+    /// Where a key may be reached, the likeliest first: last good, given, announced, told by servers.
     pub(super) fn addresses(&self, key: &PublicKey) -> Vec<SocketAddr> {
         self.addresses_of(&names(key))
     }
@@ -159,7 +163,8 @@ impl Book {
         let manual = entries.iter().flat_map(|entry| entry.manual.iter().copied());
         let sighted = entries.iter().flat_map(|e| e.sightings.values()).flat_map(|s| s.addresses.clone());
         let mut out: Vec<SocketAddr> = Vec::new();
-        for address in remembered.chain(manual).chain(sighted) {
+        let found = entries.iter().filter_map(|entry| entry.found.as_ref()).flat_map(Found::addresses);
+        for address in remembered.chain(manual).chain(sighted).chain(found) {
             if !out.contains(&address) {
                 out.push(address);
             }
@@ -167,11 +172,12 @@ impl Book {
         out
     }
 
-    /// Where a key may be reached of which the hash alone is known, as far as its owner tells it on the LAN.
+    /// Where a key may be reached of which the hash alone is known, as far as its owner tells it.
     pub(super) fn addresses_of_print(&self, print: &Fingerprint) -> Vec<SocketAddr> {
         let says = |sighting: &Sighting| sighting.hints.fingerprint.as_ref() == Some(print);
         let is_it = |(id, entry): &(&PeerId, &Entry)| {
-            **id == PeerId::Sha256(*print.as_bytes()) || entry.sightings.values().any(says)
+            let is_found = entry.found.as_ref().is_some_and(|found| found.print == *print);
+            **id == PeerId::Sha256(*print.as_bytes()) || is_found || entry.sightings.values().any(says)
         };
         let names: Vec<PeerId> = self.entries.iter().filter(is_it).map(|(id, _)| *id).collect();
         self.addresses_of(&names)
@@ -180,7 +186,10 @@ impl Book {
     /// A present peer as the application sees it.
     pub(super) fn describe(&self, id: &PeerId) -> Option<DiscoveredPeer> {
         let entry = self.entries.get(id)?;
-        let hints = &entry.sightings.values().next()?.hints;
+        if !entry.is_present() {
+            return None;
+        }
+        let hints = entry.hints();
         let sighted = entry.sightings.iter().flat_map(|(interface, sighting)| {
             let source = Source::Mdns { interface: *interface };
             sighting.addresses.iter().map(move |address| KnownAddress { address: *address, source })
@@ -188,22 +197,24 @@ impl Book {
         let known = |source| move |address: &SocketAddr| KnownAddress { address: *address, source };
         let manual = entry.manual.iter().map(known(Source::Manual));
         let remembered = entry.remembered.iter().map(known(Source::Remembered));
+        let found = entry.found.iter().flat_map(Found::addresses);
+        let found = found.map(|address| KnownAddress { address, source: Source::Global });
         Some(DiscoveredPeer {
             id: *id,
             fingerprint: hints.fingerprint,
-            name: hints.name.clone(),
-            os: hints.os.clone(),
-            version: hints.version.clone(),
+            name: hints.name,
+            os: hints.os,
+            version: hints.version,
             pairing: hints.pairing,
-            extra: hints.extra.clone(),
-            addresses: sighted.chain(manual).chain(remembered).collect(),
+            extra: hints.extra,
+            addresses: sighted.chain(manual).chain(remembered).chain(found).collect(),
             paired: self.paired.contains(id),
         })
     }
 
     /// The names of the peers that are present.
     pub(super) fn present(&self) -> impl Iterator<Item = &PeerId> {
-        self.entries.iter().filter(|(_, entry)| !entry.sightings.is_empty()).map(|(id, _)| id)
+        self.entries.iter().filter(|(_, entry)| entry.is_present()).map(|(id, _)| id)
     }
 
     pub(super) fn max(&self) -> usize {
@@ -230,7 +241,7 @@ impl Book {
         if self.entries.len() >= self.max && !self.entries.contains_key(&id) {
             match self.who_goes(now, (&id, source), evict) {
                 Some(going) => {
-                    let was_present = self.remove(&going).is_some_and(|entry| !entry.sightings.is_empty());
+                    let was_present = self.remove(&going).is_some_and(|entry| entry.is_present());
                     self.crowded |= was_present;
                     evicted = was_present.then_some(going);
                 }
@@ -242,6 +253,7 @@ impl Book {
             sightings: BTreeMap::new(),
             manual: Vec::new(),
             remembered: None,
+            found: None,
             seen_at: now,
             stake: self.shares.add(now, source, id),
         });
