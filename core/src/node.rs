@@ -8,6 +8,7 @@ mod advertise;
 pub(crate) mod fuzz;
 mod limits;
 mod route;
+mod servers;
 mod services;
 mod sockets;
 mod stats;
@@ -15,6 +16,7 @@ mod streams;
 mod tables;
 mod views;
 
+pub use servers::GlobalMut;
 pub use services::ServicesMut;
 pub use stats::{PeerStats, Stats};
 pub use views::{Hosting, PairingMut, PeersMut, Target};
@@ -23,9 +25,10 @@ use crate::ask::Answer;
 use crate::config::Config;
 use crate::error::{ConnectError, NodeError};
 use crate::event::Event;
+use crate::global::{Global, Switched};
 use crate::id::{ConnId, PeerId, PublicKey, SocketId};
 use crate::identity::Identity;
-use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec};
+use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec, UnixTime};
 use crate::mdns::Mdns;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
@@ -34,6 +37,7 @@ use crate::rng::{Rng, Seed};
 use crate::wire::close::CloseCode;
 use admission::Admission;
 use limits::Limits;
+use servers::Requests;
 use services::Services;
 use sockets::Sockets;
 use stats::Counts;
@@ -52,11 +56,15 @@ pub struct Node {
     own: PublicKey,
     /// The latest time that was told: what arrives late is clamped to it.
     latest: Instant,
+    /// What the calendar said then.
+    wall: UnixTime,
     sockets: Sockets,
     mdns: Mdns,
     quic: Quic,
     pairing: Pairing,
     peers: Peers,
+    global: Global,
+    requests: Requests,
     services: Services,
     admission: Admission,
     limits: Limits,
@@ -103,11 +111,14 @@ impl Node {
         let mut node = Self {
             own,
             latest: now.mono,
+            wall: now.wall,
             sockets: Sockets::new(config.interfaces.clone(), config.port),
             mdns: advertise::engine(&config, Rng::child(seed, "mdns")),
             quic,
             pairing: route::pairing_engine(&config, own, Rng::child(seed, "pairing")),
             peers,
+            global: servers::client(&config, identity, Rng::child(seed, "global"), now),
+            requests: Requests::default(),
             services: Services::default(),
             admission: Admission::default(),
             limits: Limits::default(),
@@ -159,21 +170,29 @@ impl Node {
 
     /// The deadline of the last [`Output::Wait`] has come. Early or late calls do no harm.
     pub fn handle_timeout(&mut self, now: Now) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
         self.quic.handle_timeout(now);
         self.mdns.handle_timeout(now);
         self.pairing.handle_timeout(now);
         self.peers.handle_timeout(now);
+        self.global.handle_timeout(clocks);
         self.refuse_late(now);
     }
 
     /// The interfaces that are there: the whole list, at the start and whenever it changed.
     pub fn handle_interfaces(&mut self, now: Now, list: &[Interface]) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
+        let before = self.sockets.interfaces().to_vec();
         for gone in self.sockets.handle_interfaces(list) {
             self.mdns.handle_link_down(now, gone);
         }
         self.quic.handle_network(now, Locals::new(list, |interface| self.config.interfaces.uses(interface)));
+        if before != self.sockets.interfaces() {
+            self.locate(clocks);
+            self.global.handle_network_changed(clocks);
+        }
         let links: Vec<(SocketId, u32)> = self.sockets.mdns().collect();
         for (socket, interface) in links {
             self.mdns.handle_link_addresses(now, socket, self.sockets.addresses(interface));
@@ -182,12 +201,14 @@ impl Node {
 
     /// What became of [`Output::Open`]. Also called when an open socket fails for good.
     pub fn handle_socket(&mut self, now: Now, id: SocketId, result: Result<Opened, io::ErrorKind>) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
         let Some(spec) = self.sockets.handle_socket(id, result.as_ref().ok()) else { return };
         match (spec, result) {
             (SocketSpec::Quic { .. }, Ok(opened)) => {
                 self.quic.handle_socket_open(id, opened);
                 self.quic.handle_way(now);
+                self.locate(clocks);
                 self.tell(Event::Listening(opened.address));
             }
             (SocketSpec::Quic { .. }, Err(_)) => self.quic.handle_socket_gone(id),
@@ -207,22 +228,25 @@ impl Node {
     /// The machine slept for so long: what the LAN looks like is asked for anew, and whether connections
     /// still stand. RFC 6762 §10.3.
     pub fn handle_wake(&mut self, now: Now, slept: Duration) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
         tracing::info!(?slept, "woken");
         self.mdns.handle_wake(now);
         self.quic.handle_wake(now, slept);
+        self.global.handle_network_changed(clocks);
     }
 
     /// The answer to an [`Ask`](crate::Ask).
     pub fn answer(&mut self, now: Now, answer: Answer) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
         match answer {
             Answer::PairingRequest(token, reply) => self.pairing.answer_pairing_request(now, token, reply),
             Answer::Admit(token, answer) => self.answer_admit(now, &token, answer),
             Answer::Confirm(token, answer) => self.pairing.answer_confirm(now, token, answer),
             Answer::Paired(token, result) => self.pairing.answer_paired(now, token, result),
             Answer::Rollback(token, result) => self.pairing.answer_rollback(now, token, result),
-            Answer::Store(token, reply) => self.store_answered(now, token, reply),
+            Answer::Store(token, reply) => self.store_answered(clocks, token, reply),
             // A node never asks it.
             Answer::Directory(..) => {}
         }
@@ -260,26 +284,36 @@ impl Node {
         PeersMut { node: self }
     }
 
+    /// Discovery beyond the LAN, by servers.
+    pub fn global(&mut self) -> GlobalMut<'_> {
+        GlobalMut { node: self }
+    }
+
     /// Any service of DNS-SD: what the application publishes, and what it looks for.
     pub fn services(&mut self) -> ServicesMut<'_> {
         ServicesMut { node: self }
     }
 
-    /// Says goodbye on the LAN, for itself and for its services, and closes every connection once what was
+    /// Says goodbye on the LAN, for itself and for its services, withdraws what it announced to discovery
+    /// servers, and closes every connection once what was
     /// finished is acknowledged, or after 3 s. [`Node::is_drained`] tells when all is said.
     pub fn shutdown(&mut self, now: Now) {
-        let now = self.clamp(now).mono;
+        let clocks = self.clamp(now);
+        let now = clocks.mono;
         self.shutting_down = true;
         self.advertised = None;
         self.mdns.withdraw_all(now);
         self.end_services(now);
         self.mdns.stop_browse(now, &advertise::kind(&self.config));
-        self.quic.close_all(now, CloseCode::Shutdown);
+        // Servers are hung up on once they have heard that this node goes.
+        self.quic.close_all_but(now, &self.global.conns(), CloseCode::Shutdown);
+        self.global.switch(clocks, Switched::Ended);
     }
 
     /// Whether a node that was shut down has nothing more to send.
     pub fn is_drained(&self) -> bool {
-        self.shutting_down && self.out.is_empty() && self.mdns.is_drained() && self.quic.is_drained()
+        let is_said = self.out.is_empty() && self.mdns.is_drained() && self.global.is_drained();
+        self.shutting_down && is_said && self.quic.is_drained()
     }
 
     // ---- The node to the world ----
@@ -326,6 +360,7 @@ impl Node {
             self.mdns.poll_timeout(),
             self.pairing.poll_timeout(),
             self.peers.poll_timeout(),
+            self.global.poll_timeout(),
             self.admission.poll_timeout(),
         ]
         .into_iter()
@@ -336,6 +371,7 @@ impl Node {
     /// Time may arrive late, from another thread: it never goes back here.
     fn clamp_time(&mut self, now: Now) -> Now {
         self.latest = self.latest.max(now.mono);
+        self.wall = now.wall;
         Now { mono: self.latest, wall: now.wall }
     }
 
@@ -343,6 +379,11 @@ impl Node {
     fn clamp(&mut self, now: Now) -> Now {
         self.stale = true;
         self.clamp_time(now)
+    }
+
+    /// The clocks as they were last told.
+    fn now(&self) -> Now {
+        Now { mono: self.latest, wall: self.wall }
     }
 
     fn poll_ready(&mut self) -> Option<Ready> {

@@ -234,8 +234,13 @@ impl Quic {
 
     /// Closes all, gracefully.
     pub(crate) fn close_all(&mut self, now: Instant, code: CloseCode) {
+        self.close_all_but(now, &[], code);
+    }
+
+    /// Closes all others than these, gracefully.
+    pub(crate) fn close_all_but(&mut self, now: Instant, kept: &[ConnId], code: CloseCode) {
         let all: Vec<ConnId> = self.conns.iter().map(|(_, conn)| conn.id).collect();
-        for conn in all {
+        for conn in all.into_iter().filter(|conn| !kept.contains(conn)) {
             self.close_gracefully(now, conn, code);
         }
     }

@@ -156,6 +156,8 @@ pub struct Stored {
     pub records: Vec<PairRecord>,
     /// The marks, in any order, each fingerprint once.
     pub marks: Vec<Mark>,
+    /// The number of the last announcement to discovery servers, or 0.
+    pub announced: u64,
 }
 
 /// What is written at once: all of it or nothing.
@@ -169,6 +171,9 @@ pub struct StoreChange {
     pub mark: Vec<Mark>,
     /// Marks to delete; fingerprints that have none are no error.
     pub unmark: Vec<Fingerprint>,
+    /// The number of the announcement that is about to be made. It never goes back: a lower one than is stored
+    /// changes nothing.
+    pub announced: Option<u64>,
 }
 
 impl Stored {
@@ -184,7 +189,7 @@ impl Stored {
     /// assert_eq!(stored.marks, [mark]);
     /// ```
     pub fn apply(&mut self, change: &StoreChange) {
-        let StoreChange { put, delete, mark, unmark } = change;
+        let StoreChange { put, delete, mark, unmark, announced } = change;
         self.records.retain(|old| {
             !delete.contains(&old.pair_id) && !put.iter().any(|new| new.pair_id == old.pair_id)
         });
@@ -193,12 +198,13 @@ impl Stored {
             !unmark.contains(&old.fingerprint) && !mark.iter().any(|new| new.fingerprint == old.fingerprint)
         });
         self.marks.extend_from_slice(mark);
+        self.announced = self.announced.max(announced.unwrap_or(0));
     }
 }
 
 impl From<Vec<PairRecord>> for Stored {
     fn from(records: Vec<PairRecord>) -> Self {
-        Self { records, marks: Vec::new() }
+        Self { records, ..Self::default() }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Store {
     pub records: BTreeMap<PairId, PairRecord>,
     /// What its user decided about keys.
     pub marks: BTreeMap<Fingerprint, Mark>,
+    /// The number of its last announcement to discovery servers.
+    pub announced: u64,
     /// What becomes of the next requests, before the odds are asked.
     pub script: VecDeque<Option<StoreFault>>,
     /// What becomes of all others.
@@ -83,9 +85,13 @@ impl Store {
         match request {
             StoreRequest::Load => {
                 let records = self.records.values().cloned().collect();
-                StoreReply::Loaded(Stored { records, marks: self.marks.values().cloned().collect() })
+                StoreReply::Loaded(Stored {
+                    records,
+                    marks: self.marks.values().cloned().collect(),
+                    announced: self.announced,
+                })
             }
-            StoreRequest::Write(StoreChange { put, delete, mark, unmark }) => {
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark, announced }) => {
                 for record in put {
                     let kept = PairRecord::decode(&record.encode()).expect("a record reads what it wrote");
                     self.records.insert(kept.pair_id, kept);
@@ -100,6 +106,7 @@ impl Store {
                 for fingerprint in unmark {
                     self.marks.remove(&fingerprint);
                 }
+                self.announced = self.announced.max(announced.unwrap_or(0));
                 StoreReply::Written
             }
         }

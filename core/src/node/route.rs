@@ -45,6 +45,7 @@ impl Node {
     /// frame, or the end of its connection: engines queue what one input brings, not what a burst does. Goes on
     /// later where the driver has to take [`MAX_OUT`] outputs first.
     pub(super) fn route(&mut self, now: Now) {
+        let clocks = now;
         let now = now.mono;
         loop {
             if self.out.len() >= MAX_OUT {
@@ -56,13 +57,17 @@ impl Node {
                 self.route_pairing(now, event);
             } else if let Some(event) = self.peers.poll_event() {
                 self.route_peers(now, event);
+            } else if let Some(event) = self.global.poll_event() {
+                self.route_global(clocks, event);
+            } else if self.route_request(clocks) {
+                // What came in before the end of its connection is heard before it.
             } else if let Some(event) = self.quic.poll_event() {
                 self.route_quic(now, event);
             } else if let Some(event) = self.services.catch_up() {
                 self.tell(event);
             } else if let Some(event) = self.mdns.poll_event() {
                 self.route_mdns(now, event);
-            } else {
+            } else if !self.seek(clocks) {
                 break;
             }
         }
@@ -70,7 +75,9 @@ impl Node {
     }
 
     /// The store answered; once it has loaded, what follows from the records is known.
-    pub(super) fn store_answered(&mut self, now: Instant, token: StoreToken, reply: StoreReply) {
+    pub(super) fn store_answered(&mut self, now: Now, token: StoreToken, reply: StoreReply) {
+        let Some((token, reply)) = self.announced_stored(now, token, reply) else { return };
+        let now = now.mono;
         let was_loaded = self.pairing.is_loaded();
         self.pairing.answer_store(now, token, reply);
         if !was_loaded && self.pairing.is_loaded() {
@@ -93,10 +100,10 @@ impl Node {
                 let session = NewSession { conn, exporter, peer, remote, dialled: None };
                 self.pairing_connected(now, session, dialled);
             }
-            // A node asks no discovery server, and is none.
             quic::Event::Connected { conn, alpn: Alpn::Disco, .. } => {
-                self.quic.close(now, conn, CloseCode::Protocol);
+                self.global.handle_connected(self.now(), conn);
             }
+            // No more requests are made at a time than any server allows.
             quic::Event::Room { .. } => {}
             quic::Event::Frame { conn, frame } => {
                 if self.sessions.contains(&conn) {
@@ -123,6 +130,7 @@ impl Node {
             quic::Event::Lost { conn, cause } => {
                 self.count_over(conn);
                 self.admission.forget(conn);
+                self.server_lost(self.now(), conn, cause);
                 // Whatever the cause says, no pairing record changes by it: anybody can forge one.
                 if self.sessions.remove(&conn) {
                     self.pairing.handle_lost(now, conn);
@@ -202,6 +210,7 @@ impl Node {
     }
 
     fn route_pairing(&mut self, now: Instant, event: pairing::Event) {
+        self.requests.stir();
         match event {
             pairing::Event::Send { conn, frame } => self.quic.send_frame(now, conn, frame),
             pairing::Event::SendLast { conn, frame } => {
@@ -326,8 +335,10 @@ impl Node {
                 self.pairing.handle_dial_failed(now, pairing, failure);
             }
             peers::Event::Tell(event) => {
-                if let Event::ConnectFailed(id, ConnectFailure::TimedOut) = event {
-                    self.doubt(now, &id);
+                match &event {
+                    Event::ConnectFailed(id, ConnectFailure::TimedOut) => self.doubt(now, id),
+                    Event::PeerConnected(peer) => self.global.handle_peer_connected(&peer.key),
+                    _ => {}
                 }
                 self.count(now, &event);
                 self.tell(event);

@@ -135,6 +135,11 @@ impl Sockets {
         self.sockets.values().any(is_quic).then_some(self.port)
     }
 
+    /// The interfaces in use.
+    pub(super) fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
     /// The addresses of an interface in use.
     pub(super) fn addresses(&self, interface: u32) -> Vec<InterfaceAddr> {
         let found = self.interfaces.iter().find(|i| i.index == interface);

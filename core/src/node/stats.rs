@@ -4,6 +4,7 @@
 
 use super::{Node, PeersMut};
 use crate::event::Event;
+use crate::global::GlobalStats;
 use crate::id::{ConnId, PeerId, PublicKey};
 use crate::mdns::MdnsStats;
 use crate::quic::{ConnStats, DatagramsDropped, QuicStats, Traffic};
@@ -16,6 +17,8 @@ use std::time::Instant;
 pub struct Stats {
     /// On the LAN.
     pub mdns: MdnsStats,
+    /// With discovery servers.
+    pub global: GlobalStats,
     /// Datagrams that the network did not lose.
     pub datagrams_dropped: DatagramsDropped,
     /// On its connections.
@@ -59,6 +62,7 @@ impl Node {
     pub fn stats(&self) -> Stats {
         Stats {
             mdns: self.mdns.stats(),
+            global: self.global.stats(),
             quic: self.quic.stats(),
             datagrams_dropped: self.quic.datagrams_dropped(),
         }

@@ -39,6 +39,7 @@ impl Node {
         tables.extend(self.services.tables(seen.map_or(0, |seen| seen.bound)));
         tables.extend(lan);
         tables.extend(self.quic.tables());
+        tables.extend(self.global.tables(MAX_RECORDS + MAX_TRUSTED));
         tables.extend(self.pairing.tables(connections));
         tables.extend(self.peers.tables(peers::Bounds {
             connections,
@@ -54,6 +55,7 @@ impl Node {
             Table::new("node: outputs", self.out.len(), MAX_OUT + AT_ONCE),
             Table::new("node: connections that pair", self.sessions.len(), connections),
             self.admission.table(connections),
+            self.requests.table(),
             Table::new("node: peers with limits of their own", self.limits.len(), MAX_RECORDS),
             Table::new("node: peers that are counted", self.counts.len(), MAX_RECORDS),
             Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),

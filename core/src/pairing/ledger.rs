@@ -248,7 +248,7 @@ impl<T> Ledger<T> {
     }
 
     fn apply(&mut self, change: Change<T>) -> Outcome<T> {
-        let StoreChange { put, delete, mark, unmark } = change.what;
+        let StoreChange { put, delete, mark, unmark, announced: _ } = change.what;
         for id in &delete {
             self.records.remove(id);
         }
@@ -295,7 +295,7 @@ impl<T> Change<T> {
     }
 
     fn is_held_by(&self, stored: &Stored) -> bool {
-        let StoreChange { put, delete, mark, unmark } = &self.what;
+        let StoreChange { put, delete, mark, unmark, announced: _ } = &self.what;
         put.iter().all(|record| stored.records.contains(record))
             && mark.iter().all(|mark| stored.marks.contains(mark))
             && !stored.records.iter().any(|record| delete.contains(&record.pair_id))
@@ -340,7 +340,7 @@ mod tests {
             for (held, loaded) in [(most, true), (most + 1, false)] {
                 let mut ledger = Ledger::<()>::new(own);
                 let marks = (0..held).map(|n| mark(n, &kind)).collect();
-                let stored = Stored { records: Vec::new(), marks };
+                let stored = Stored { marks, ..Stored::default() };
                 ledger.handle_reply(base(), StoreToken(1), StoreReply::Loaded(stored));
                 assert_eq!(ledger.is_loaded(), loaded, "{held} {kind:?}");
             }

@@ -178,7 +178,7 @@ impl Pairing {
         let replaced: Vec<_> = others.filter(|other| paired.replaces.contains(other)).collect();
         let then = Then::PairedStored { conn, pair_id: paired.pair_id, replaced: replaced.clone() };
         let unmark = self.fulfilled(&paired.peer);
-        let what = StoreChange { put: vec![paired], delete: replaced, mark: Vec::new(), unmark };
+        let what = StoreChange { put: vec![paired], delete: replaced, unmark, ..StoreChange::default() };
         self.ledger.write(Change { what, then });
     }
 

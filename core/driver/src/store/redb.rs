@@ -23,10 +23,11 @@ use zeroize::Zeroizing;
 /// |---|---|
 /// | 1 | `meta`, `identity`, `pairs` |
 /// | 2 | and `marks` |
+/// | 3 | and `numbers` |
 ///
 /// An older file is brought to this one when it is opened, in one write; a version that knows no marks must not open it
 /// after that, since it would talk to who is banned.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// `format` and `records`, to [`FORMAT`] and [`RECORD_VERSION`].
 const META: TableDefinition<'_, &str, u16> = TableDefinition::new("meta");
@@ -39,6 +40,9 @@ const PAIRS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("pairs"
 
 /// Fingerprints to marks.
 const MARKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("marks");
+
+/// `announced` to the number of the last announcement to discovery servers.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 /// Memory for pages, in bytes. A thousand pairings take less.
 const CACHE: usize = 1 << 20;
@@ -99,11 +103,13 @@ impl Store for RedbStore {
             }
             stored.marks.push(mark);
         }
+        let numbers = read.open_table(NUMBERS).map_err(from_redb)?;
+        stored.announced = numbers.get("announced").map_err(from_redb)?.map_or(0, |number| number.value());
         Ok(stored)
     }
 
     fn write(&self, change: &StoreChange) -> Result<(), StoreError> {
-        let StoreChange { put, delete, mark, unmark } = change;
+        let StoreChange { put, delete, mark, unmark, announced } = change;
         let write = self.database.begin_write().map_err(from_redb)?;
         {
             let mut pairs = write.open_table(PAIRS).map_err(from_redb)?;
@@ -119,6 +125,11 @@ impl Store for RedbStore {
             }
             for mark in mark {
                 marks.insert(mark.fingerprint.as_bytes(), &mark.encode()[..]).map_err(from_redb)?;
+            }
+            if let Some(number) = announced {
+                let mut numbers = write.open_table(NUMBERS).map_err(from_redb)?;
+                let last = numbers.get("announced").map_err(from_redb)?.map_or(0, |last| last.value());
+                numbers.insert("announced", last.max(*number)).map_err(from_redb)?;
             }
         }
         write.commit().map_err(from_redb)
@@ -166,6 +177,7 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     let write = database.begin_write().map_err(from_redb)?;
     {
         write.open_table(MARKS).map_err(from_redb)?;
+        write.open_table(NUMBERS).map_err(from_redb)?;
         let mut meta = write.open_table(META).map_err(from_redb)?;
         meta.insert("format", FORMAT).map_err(from_redb)?;
     }
@@ -186,6 +198,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         identity.insert("pkcs8", &new_identity()?.to_pkcs8()[..]).map_err(from_redb)?;
         write.open_table(PAIRS).map_err(from_redb)?;
         write.open_table(MARKS).map_err(from_redb)?;
+        write.open_table(NUMBERS).map_err(from_redb)?;
     }
     write.commit().map_err(from_redb)?;
     drop(database);

@@ -122,10 +122,14 @@ impl Side {
         match request {
             StoreRequest::Load if answer == Answer::Yes => {
                 let records = self.store.values().cloned().collect();
-                StoreReply::Loaded(Stored { records, marks: self.marks.values().cloned().collect() })
+                StoreReply::Loaded(Stored {
+                    records,
+                    marks: self.marks.values().cloned().collect(),
+                    announced: 0,
+                })
             }
             StoreRequest::Load => StoreReply::Failed,
-            StoreRequest::Write(StoreChange { put, delete, mark, unmark }) => {
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark, announced: _ }) => {
                 if answer != Answer::No {
                     self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
                     self.store.retain(|id, _| !delete.contains(id));
