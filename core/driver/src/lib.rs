@@ -15,6 +15,7 @@ mod connection;
 mod crypto;
 mod desk;
 mod events;
+mod global;
 mod handle;
 mod hooks;
 mod incoming;
@@ -49,11 +50,12 @@ pub use handfast_core as core;
 pub use handfast_core::ask::{Candidate, Confirmation};
 pub use handfast_core::error;
 pub use handfast_core::{
-    Advertise, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
-    DisconnectReason, DiscoveredPeer, Event, Fingerprint, Identity, Interfaces, Keeping, KnownAddress,
-    Metadata, PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, Protocol,
-    PublicKey, PublicationId, ServerConfig, ServerStats, Service, ServiceInstance, ServiceKey, ServiceName,
-    ServiceType, Source, StreamId, Target, TrustedKey, TxtRecord, TxtValue,
+    Advertise, Announce, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
+    DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, Identity, Interfaces,
+    Keeping, KnownAddress, Metadata, PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId,
+    PeerIdKind, Protocol, PublicKey, PublicationId, ServerConfig, ServerFailure, ServerState, ServerStats,
+    ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target,
+    TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;

@@ -157,6 +157,9 @@ impl Node {
     pub(super) fn server_lost(&mut self, now: Now, conn: ConnId, cause: Cause) {
         self.requests.forget(conn);
         self.global.handle_lost(now, conn, failure_of(cause));
+        if cause == Cause::NetworkChanged {
+            self.global.handle_network_changed(now);
+        }
     }
 
     /// Carries what moved on one stream to a server. `false` where nothing moved.
@@ -242,6 +245,7 @@ fn failure_of(cause: Cause) -> ServerFailure {
         Cause::Refused => ServerFailure::Refused,
         Cause::Broken => ServerFailure::Misbehaved,
         Cause::TimedOut => ServerFailure::TimedOut,
+        Cause::NetworkChanged => ServerFailure::Unreachable,
         Cause::Here(_) | Cause::Peer(_) | Cause::Reset => ServerFailure::Closed,
     }
 }
