@@ -6,6 +6,8 @@ mod servers;
 
 pub use interfaces::Interfaces;
 pub use labels::Labels;
+#[cfg(test)]
+pub(crate) use servers::MAX_SERVER_ADDRESSES;
 pub(crate) use servers::MAX_SERVERS;
 pub use servers::{Announce, DiscoveryServer, Hearsay};
 

@@ -65,7 +65,8 @@
 //!
 //! Engines do not know each other: `node/route.rs` is the only wiring. Which rules of mDNS are kept, and which test
 //! shows each, is told in [`mdns_rules`]; what pairing says on the wire, and what it withstands, in
-//! [`pairing_protocol`].
+//! [`pairing_protocol`]; what nodes and discovery servers say to each other, and what a server learns, in
+//! [`discovery_protocol`].
 
 mod as_bin;
 mod as_bin_list;
@@ -74,6 +75,8 @@ mod buckets;
 mod code;
 mod config;
 pub mod directory;
+#[doc = include_str!("discovery_protocol.md")]
+pub mod discovery_protocol {}
 pub mod error;
 mod event;
 #[cfg(fuzzing)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 /// Servers that one node may use.
 pub(crate) const MAX_SERVERS: usize = 8;
 /// Addresses of one server.
-const MAX_SERVER_ADDRESSES: usize = 4;
+pub(crate) const MAX_SERVER_ADDRESSES: usize = 4;
 
 /// A discovery server. There is none built in: who runs it is the application's, or its user's, to choose.
 ///

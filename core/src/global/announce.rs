@@ -18,16 +18,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What changes is announced after so long, together with what changes meanwhile.
-const DEBOUNCE: Duration = Duration::from_secs(2);
+pub(super) const DEBOUNCE: Duration = Duration::from_secs(2);
 /// Until when a record is meant, from when it was made.
-const VALID: Duration = Duration::from_secs(24 * 3600);
+pub(super) const VALID: Duration = Duration::from_secs(24 * 3600);
 /// A record is made anew when it is so old, though nothing changed.
-const RENEW: Duration = Duration::from_secs(12 * 3600);
+pub(super) const RENEW: Duration = Duration::from_secs(12 * 3600);
 /// How long after the store failed it is asked again.
 const RETRY: Duration = Duration::from_secs(10);
 /// New records: so many in a burst, and one each so often. Below what a server takes of one node.
-const BURST: u32 = 8;
-const EACH: Duration = Duration::from_secs(30);
+pub(super) const BURST: u32 = 8;
+pub(super) const EACH: Duration = Duration::from_secs(30);
 /// A server may hold a number of ours that we forgot, but none above this: half of all numbers are left.
 const MAX_HELD: u64 = u64::MAX / 2;
 

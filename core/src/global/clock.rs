@@ -5,7 +5,7 @@
 use crate::io::UnixTime;
 
 /// Clocks that differ by no more than this are taken to agree, in seconds.
-const TOLERANCE_S: u64 = 300;
+pub(super) const TOLERANCE_S: u64 = 300;
 
 /// A clock that says an earlier time was never set: 2025-01-01. In seconds since 1970.
 const SANE_FROM_S: u64 = 1_735_689_600;

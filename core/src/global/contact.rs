@@ -26,7 +26,7 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server that is left is waited for.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest pause after tries that failed.
-const MAX_PAUSE: Duration = Duration::from_secs(300);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// A connection that stood so long was a good one: what ends it is no failure of the server's.
 const SETTLED: Duration = Duration::from_secs(60);
 /// The longest that a server can make a node wait.
@@ -34,13 +34,13 @@ const MAX_HOLD: Duration = Duration::from_secs(3600);
 /// Requests that one server is asked at a time: to say where this node is, where others are, and to be told of them.
 pub(crate) const MAX_ASKED: usize = 3;
 /// Whoever is missing is asked for again after so long, and then after ever longer.
-const MISS_FIRST: Duration = Duration::from_secs(60);
+pub(super) const MISS_FIRST: Duration = Duration::from_secs(60);
 /// But never longer.
-const MISS_MAX: Duration = Duration::from_secs(3600);
+pub(super) const MISS_MAX: Duration = Duration::from_secs(3600);
 /// Whoever was found is asked for again after so long: his announcement is then renewed.
 const FOUND_AGAIN: Duration = Duration::from_secs(1800);
 /// What a subscription may bring: so much at once, and then one each so often.
-const NEWS_BURST: u32 = 1024;
+pub(super) const NEWS_BURST: u32 = 1024;
 const NEWS_EACH: Duration = Duration::from_secs(1);
 
 /// One of the servers of the configuration, by its place there.

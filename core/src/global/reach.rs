@@ -7,7 +7,7 @@ use crate::wire::discovery::MAX_ADDRESSES;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Addresses that nobody signed are heeded up to this number.
-const MAX_HEARSAY: usize = 4;
+pub(super) const MAX_HEARSAY: usize = 4;
 
 /// Who may reach an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

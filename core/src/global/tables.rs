@@ -3,12 +3,13 @@
 use super::client::Global;
 use super::contact::MAX_ASKED;
 use super::inbox::MAX_INBOX;
+use super::reach::MAX_HEARSAY;
 use crate::config::MAX_SERVERS;
 use crate::table::Table;
 use crate::wire::discovery::{MAX_ADDRESSES, MAX_SUBSCRIBED};
 
 /// Addresses of a peer: those that it signed, and a few that nobody did.
-const MAX_PLACES: usize = MAX_ADDRESSES + 4;
+const MAX_PLACES: usize = MAX_ADDRESSES + MAX_HEARSAY;
 /// What is said of a server at a time: requests, an end, its state and its clock.
 const EVENTS_A_SERVER: usize = 2 * MAX_ASKED + 4;
 

@@ -4,6 +4,7 @@ mod announcing;
 mod directory;
 mod finding;
 mod hostile;
+mod page;
 mod random;
 mod trouble;
 mod world;

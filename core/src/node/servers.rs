@@ -287,3 +287,6 @@ impl GlobalMut<'_> {
         self.node.global.switch(now, Switched::Off);
     }
 }
+
+#[cfg(test)]
+mod tests;

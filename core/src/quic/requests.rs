@@ -16,10 +16,6 @@ impl Quic {
 
     /// Opens a stream for one request, on a connection that was dialled by [`Alpn::Disco`]: no label goes before it.
     /// [`Quic::poll_request`] tells when it moves.
-    #[cfg_attr(
-        not(any(fuzzing, test)),
-        expect(dead_code, reason = "nodes open them, which ask no server yet")
-    )]
     pub(crate) fn open_request(&mut self, conn: ConnId) -> Result<StreamId, OpenError> {
         let conn = find(&mut self.conns, conn).ok_or(OpenError::Gone)?;
         conn.open_request()

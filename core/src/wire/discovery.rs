@@ -187,7 +187,6 @@ pub(crate) enum RefusalCode {
 
 impl Request {
     /// The request as it is sent.
-    #[cfg_attr(not(any(fuzzing, test)), expect(dead_code, reason = "nodes send it, which ask no server yet"))]
     pub(crate) fn encode(&self) -> Bytes {
         encode(self)
     }
@@ -227,7 +226,6 @@ impl Reply {
     ///
     /// # Errors
     /// [`Malformed`] for everything that breaks the format or a limit.
-    #[cfg_attr(not(any(fuzzing, test)), expect(dead_code, reason = "nodes read it, which ask no server yet"))]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         if bytes.len() > MAX_REPLY {
             return Err(Malformed);

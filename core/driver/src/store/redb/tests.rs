@@ -54,22 +54,33 @@ fn marks_survive_a_restart_and_go_in_the_same_write_as_what_fulfils_them() {
     store.write(&StoreChange { unmark, ..put(&[record(1, PairState::Paired)]) }).unwrap();
     drop(store);
     let records = vec![record(1, PairState::Paired)];
-    let expected = Stored { records, marks: vec![mark(2, MarkKind::Banned)] };
+    let expected = Stored { records, marks: vec![mark(2, MarkKind::Banned)], announced: 0 };
     assert_eq!(RedbStore::open(&path).unwrap().load().unwrap(), expected);
 }
 
-/// As the first format was: no table of marks.
+#[test]
+fn the_number_of_an_announcement_survives_a_restart_and_never_goes_back() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    for number in [5, 9, 7] {
+        store.write(&StoreChange { announced: Some(number), ..StoreChange::default() }).unwrap();
+    }
+    drop(store);
+    assert_eq!(RedbStore::open(&path).unwrap().load().unwrap().announced, 9);
+}
+
+/// As the first format was: no table of marks, nor of numbers.
 fn make_old(path: &Path) {
     let store = RedbStore::open(path).unwrap();
     store.write(&put(&[record(1, PairState::Paired)])).unwrap();
     let write = store.database.begin_write().unwrap();
-    assert!(write.delete_table(MARKS).unwrap());
+    assert!(write.delete_table(MARKS).unwrap() && write.delete_table(NUMBERS).unwrap());
     write.open_table(META).unwrap().insert("format", 1).unwrap();
     write.commit().unwrap();
 }
 
 #[test]
-fn a_store_of_the_first_format_opens_keeps_all_and_takes_marks_from_then_on() {
+fn a_store_of_the_first_format_opens_keeps_all_and_takes_marks_and_numbers_from_then_on() {
     let (_folder, path) = file();
     make_old(&path);
     let own = RedbStore::open(&path).unwrap().identity().fingerprint();
@@ -78,7 +89,8 @@ fn a_store_of_the_first_format_opens_keeps_all_and_takes_marks_from_then_on() {
     assert_eq!(store.load().unwrap(), Stored::from(vec![record(1, PairState::Paired)]));
     let banned = vec![mark(2, MarkKind::Banned)];
     store.write(&StoreChange { mark: banned.clone(), ..StoreChange::default() }).unwrap();
-    assert_eq!(store.load().unwrap().marks, banned);
+    store.write(&StoreChange { announced: Some(7), ..StoreChange::default() }).unwrap();
+    assert_eq!((store.load().unwrap().marks, store.load().unwrap().announced), (banned, 7));
     let read = store.database.begin_read().unwrap();
     assert_eq!(read.open_table(META).unwrap().get("format").unwrap().unwrap().value(), FORMAT);
 }
@@ -107,7 +119,7 @@ fn a_store_that_is_open_is_in_use() {
 
 #[test]
 fn a_newer_format_is_refused() {
-    for (name, known) in [("format", 2), ("records", 1)] {
+    for (name, known) in [("format", 3), ("records", 1)] {
         let (_folder, path) = file();
         let store = RedbStore::open(&path).unwrap();
         let write = store.database.begin_write().unwrap();
