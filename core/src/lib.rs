@@ -118,7 +118,7 @@ pub use identity::Identity;
 pub use io::*;
 pub use mdns::{MdnsDropped, MdnsStats};
 pub use metadata::Metadata;
-pub use node::{GlobalMut, Hosting, Node, PairingMut, PeersMut, PeerStats, ServicesMut, Stats, Target};
+pub use node::{GlobalMut, Hosting, Node, PairingMut, PeerStats, PeersMut, ServicesMut, Stats, Target};
 pub use peers::Dial;
 pub use quic::{
     ConnStats, Crypto, DatagramsDropped, DatagramsMut, Direction, QuicStats, Read, StreamMut, Traffic,

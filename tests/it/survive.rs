@@ -8,5 +8,6 @@ mod lan;
 mod logs;
 mod network;
 mod quic;
+mod servers;
 mod support;
 mod table;

@@ -244,7 +244,7 @@ fn failure_of(cause: Cause) -> ServerFailure {
         Cause::WrongKey => ServerFailure::WrongKey,
         Cause::Refused => ServerFailure::Refused,
         Cause::Broken => ServerFailure::Misbehaved,
-        Cause::TimedOut => ServerFailure::TimedOut,
+        Cause::TimedOut | Cause::Here(CloseCode::Timeout) => ServerFailure::TimedOut,
         Cause::NetworkChanged => ServerFailure::Unreachable,
         Cause::Here(_) | Cause::Peer(_) | Cause::Reset => ServerFailure::Closed,
     }

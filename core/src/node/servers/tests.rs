@@ -2,7 +2,7 @@
 
 use crate::ask::{Answer, Ask};
 use crate::config::{Config, DiscoveryServer};
-use crate::event::{Event, ServerFailure, ServerState, Source};
+use crate::event::{ConnectFailure, Event, ServerFailure, ServerState, Source};
 use crate::id::{ServiceName, SocketId};
 use crate::identity::Identity;
 use crate::io::{Interface, InterfaceAddr, Now, Opened, Output, Received, SocketSpec, UnixTime};
@@ -282,6 +282,29 @@ fn a_server_that_shows_another_key_than_the_pinned_one_hears_nothing() {
     assert!(matches!(state, ServerState::Waiting { why: ServerFailure::WrongKey, .. }), "{state:?}");
     let Machine::Server(server) = &internet.hosts[SERVER].machine else { panic!("a server") };
     assert_eq!(server.stats().announcements, 0);
+}
+
+#[test]
+fn whoever_else_is_where_a_server_says_is_hung_up_on_and_hears_nothing() {
+    let mut internet = Internet::new(SERVER);
+    internet.pass(secs(5));
+    // The peer is gone without a word, and somebody else has its address.
+    let config = Config::new(ServiceName::new("test").unwrap()).with_port(PORT);
+    let (seed, now) = (Seed::new([66; 32]), internet.now);
+    let stranger = Node::new(config, &identity(66), crypto(), &seed, now).unwrap();
+    internet.hosts[1].machine = Machine::Node(Box::new(stranger));
+    internet.hosts[1].stored = Stored::default();
+    internet.hosts[1].told.clear();
+    let ip = internet.hosts[1].ip;
+    internet.move_to(1, ip);
+    assert!(internet.sees(0));
+    let (now, peer) = (internet.now, identity(1).peer_id(crate::PeerIdKind::Sha1));
+    assert_eq!(internet.node(0).connect(now, peer), Ok(Dial::Dialling));
+    internet.pass(secs(15));
+    let failed = Event::ConnectFailed(peer, ConnectFailure::WrongPeer);
+    assert!(internet.hosts[0].told.contains(&failed), "{:?}", internet.hosts[0].told);
+    let met = |told: &Event| matches!(told, Event::PeerConnected(_) | Event::StrangerRefused(..));
+    assert!(!internet.hosts.iter().any(|host| host.told.iter().any(met)));
 }
 
 #[test]

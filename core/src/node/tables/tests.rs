@@ -163,6 +163,16 @@ fn every_table_is_listed_by_name() {
 }
 
 const LISTED: &str = "
+    global: addresses of a peer
+    global: bytes of a reply
+    global: events
+    global: peers lost
+    global: peers sought
+    global: peers that a server tells of
+    global: peers to ask a server for
+    global: requests of a server
+    global: servers
+    global: servers that know a peer
     mdns: conflicts lately
     mdns: datagrams to send
     mdns: echoes awaited
@@ -204,6 +214,7 @@ const LISTED: &str = "
     node: outputs
     node: peers that are counted
     node: peers with limits of their own
+    node: requests to discovery servers
     node: services found
     node: services looked for
     node: services published
