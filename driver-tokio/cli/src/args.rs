@@ -3,11 +3,12 @@
 use crate::cmd;
 use crate::exit::{self, Failure, Kind};
 use crate::output::Screen;
-use crate::work::{Asking, Options, Order, Pair, Receive, Sending, Work};
+use crate::transfer::rate;
+use crate::work::{Asking, Cargo, Into, Options, Order, Pair, Receive, Sending, Work};
 use clap::{Parser, Subcommand};
 use handfast_core::{Code, Fingerprint, ServiceName};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Finds your other devices, pairs with them once, and sends files over fast private streams.
@@ -73,20 +74,46 @@ pub(crate) enum Command {
         #[arg(value_name = "PEER")]
         second: Option<String>,
     },
-    /// Send files to a paired device
+    /// Send files and folders, or standard input, to a paired device; goes on where an earlier try broke off
+    #[command(override_usage = "handfast send FILE... PEER\n       handfast send - PEER [--as NAME]")]
     Send {
-        /// The files
+        /// The files and folders; `-` alone for standard input
         #[arg(value_name = "FILE", required = true, num_args = 1..)]
         files: Vec<PathBuf>,
         /// The device: its id, the beginning of it, its label or its name
         #[arg(value_name = "PEER", required = true)]
         peer: String,
+        /// What standard input is called there
+        #[arg(long = "as", value_name = "NAME", default_value = "stdin")]
+        called: String,
+        /// Send so many bytes a second at most, such as 500k or 5M
+        #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+        limit: Option<u64>,
+        /// How long the device is looked for, at first and when the connection is lost
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "15")]
+        timeout: Duration,
     },
-    /// Receive files from paired devices, until Ctrl-C
+    /// Receive files and folders from paired devices, until Ctrl-C
+    #[command(override_usage = "handfast recv [--dir DIR] [--once]\n       handfast recv -")]
     Recv {
+        /// Receive one file to standard output, then end; lines go to standard error
+        #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["dir", "once", "stdout"])]
+        dash: Option<String>,
+        /// The same as `-`
+        #[arg(long, conflicts_with_all = ["dir", "once"])]
+        stdout: bool,
         /// The folder to put them in
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
+        /// Receive from this device alone, and refuse what others send
+        #[arg(long, value_name = "PEER")]
+        from: Option<String>,
+        /// Receive so many bytes a second at most, such as 500k or 5M
+        #[arg(long, value_name = "RATE", value_parser = rate::parse)]
+        limit: Option<u64>,
+        /// End when all is there that one `handfast send` sends
+        #[arg(long)]
+        once: bool,
     },
     /// Be the node that other commands of this home use, until Ctrl-C; receives nothing
     #[command(alias = "up")]
@@ -137,6 +164,11 @@ const SERVE_PORT: u16 = 5224;
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
 
 impl Args {
+    /// Whether standard output is for what arrives.
+    pub(crate) fn uses_stdout(&self) -> bool {
+        matches!(&self.command, Command::Recv { dash, stdout, .. } if *stdout || dash.is_some())
+    }
+
     /// What is to be done. Checks what can be checked before anything is started.
     pub(crate) fn order(self, screen: &Screen) -> Result<Order, Failure> {
         let Self { global, command } = self;
@@ -153,19 +185,52 @@ impl Args {
 fn work(command: Command) -> Result<Work, Failure> {
     Ok(match command {
         Command::Ban { device } => Work::Ban { device },
-        Command::Demo { .. } => return Err(Kind::Internal.because("the demonstration has nodes of its own")),
-        Command::Serve(_) => return Err(Kind::Internal.because("a discovery server is no node")),
+        Command::Demo { .. } | Command::Serve(_) => {
+            return Err(Kind::Internal.because("this command needs no node"));
+        }
         Command::Discover => Work::Discover,
         Command::Forget { peer } => Work::Forget { peer },
         Command::Id => Work::Id,
         Command::Node => Work::Node,
         Command::Pair { first, second } => Work::Pair(pair(first, second)?),
         Command::Peers => Work::Peers,
-        Command::Recv { dir } => Work::Recv(Receive { folder: cmd::recv::folder(&dir)? }),
-        Command::Send { files, peer } => Work::Send(Sending { files: cmd::send::files(&files)?, peer }),
+        Command::Recv { dash, stdout, dir, from, limit, once } => {
+            let into = match dash.is_some() || stdout {
+                true => Into::Stdout,
+                false => Into::Folder(cmd::recv::folder(&dir)?),
+            };
+            Work::Recv(Receive { into, from, limit, once })
+        }
+        Command::Send { files, peer, called, limit, timeout } => Work::Send(Sending {
+            cargo: cargo(files, called)?,
+            peer,
+            limit,
+            patience: timeout,
+            run: run()?,
+            after: None,
+        }),
         Command::Trust { fingerprint } => Work::Trust { fingerprint: fingerprint.to_string() },
         Command::Unban { fingerprint } => Work::Unban { fingerprint: fingerprint.to_string() },
     })
+}
+
+/// Tells standard input from files.
+fn cargo(files: Vec<PathBuf>, name: String) -> Result<Cargo, Failure> {
+    match &files[..] {
+        [file] if file == Path::new("-") => Ok(Cargo::Pipe { name }),
+        files if files.iter().any(|file| file == Path::new("-")) => {
+            Err(Kind::Usage.because("standard input is sent alone; a file called `-` is `./-`"))
+        }
+        files => Ok(Cargo::Files(cmd::send::files(files)?)),
+    }
+}
+
+/// What the other device knows a command by.
+fn run() -> Result<[u8; 16], Failure> {
+    let random = handfast_tokio::entropy().map_err(|error| Kind::Internal.because(error))?;
+    let mut run = [0; 16];
+    run.copy_from_slice(&random[..16]);
+    Ok(run)
 }
 
 /// Tells a code from a peer.
@@ -223,8 +288,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pipe_is_called_is_not_what_the_device_is_called() {
+        let args = parse("handfast send - laptop --name desk --as backup.tar");
+        assert_eq!(args.global.name.as_deref(), Some("desk"));
+        assert!(matches!(args.command, Command::Send { called, .. } if called == "backup.tar"));
+    }
+
+    #[test]
     fn the_last_word_of_send_is_the_peer() {
-        let Command::Send { files, peer } = parse("handfast send a.txt b.txt laptop").command else {
+        let Command::Send { files, peer, .. } = parse("handfast send a.txt b.txt laptop").command else {
             panic!("another command")
         };
         assert_eq!(files, [PathBuf::from("a.txt"), PathBuf::from("b.txt")]);

@@ -14,6 +14,7 @@ mod node;
 mod pair;
 mod peers;
 mod prompt;
+mod reach;
 mod trust;
 
 use crate::book::Book;

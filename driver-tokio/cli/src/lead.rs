@@ -44,14 +44,14 @@ enum Leader {
 }
 
 /// Carries an order out.
-pub(crate) async fn run(home: &Path, order: Order, screen: Screen) -> Result<(), Failure> {
+pub(crate) async fn run(home: &Path, mut order: Order, screen: Screen) -> Result<(), Failure> {
     loop {
         match until_interrupted(find(home)).await? {
             Leader::Own(own) => return be(home, own, order, screen).await,
             #[cfg(unix)]
-            Leader::Other(client) => match until_interrupted(client.follow(order.clone(), &screen)).await? {
+            Leader::Other(client) => match until_interrupted(client.follow(&mut order, &screen)).await? {
                 Outcome::Ended(result) => return result,
-                Outcome::Moved | Outcome::Lost if order.work.hold() < Hold::UntilForced => {
+                Outcome::Moved | Outcome::Lost if order.work.can_move() => {
                     screen.note("the process that was this device's node ended: going on without it");
                 }
                 Outcome::Moved | Outcome::Lost => {

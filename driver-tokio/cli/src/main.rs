@@ -35,7 +35,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let screen = if args.global.json { Screen::json() } else { Screen::text() };
+    let mut screen = if args.global.json { Screen::json() } else { Screen::text() };
+    if args.uses_stdout() {
+        screen = screen.on_error();
+    }
     let output = Output::Here(screen.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

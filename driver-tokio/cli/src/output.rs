@@ -10,6 +10,7 @@ pub(crate) use far::Far;
 pub(crate) use screen::Screen;
 
 use crate::exit::Failure;
+use crate::work::Passed;
 use std::fmt;
 
 /// Where a command's lines go, and its questions. Clones are the same place.
@@ -64,6 +65,22 @@ impl Output {
         match self {
             Self::Far(far) => far.room().await,
             Self::Here(_) => {}
+        }
+    }
+
+    /// So much of what is to be sent is through, should another process have to go on with it.
+    pub(crate) fn passed(&self, passed: Passed) {
+        match self {
+            Self::Far(far) => far.passed(passed),
+            Self::Here(_) => {}
+        }
+    }
+
+    /// The process whose user is there, if it is another one.
+    pub(crate) fn far(&self) -> Option<&Far> {
+        match self {
+            Self::Far(far) => Some(far),
+            Self::Here(_) => None,
         }
     }
 

@@ -55,15 +55,52 @@ pub(crate) enum Pair {
 /// What `recv` was asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receive {
-    #[serde(with = "path")]
-    pub(crate) folder: PathBuf,
+    pub(crate) into: Into,
+    /// The only device to receive from.
+    pub(crate) from: Option<String>,
+    /// Bytes a second.
+    pub(crate) limit: Option<u64>,
+    /// Whether it ends after what one command sends.
+    pub(crate) once: bool,
+}
+
+/// Where what arrives goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Into {
+    Folder(#[serde(with = "path")] PathBuf),
+    Stdout,
 }
 
 /// What `send` was asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sending {
-    pub(crate) files: Vec<Named>,
+    pub(crate) cargo: Cargo,
     pub(crate) peer: String,
+    /// Bytes a second.
+    pub(crate) limit: Option<u64>,
+    /// How long the device is looked for, at first and when it was lost.
+    pub(crate) patience: Duration,
+    /// What the other device knows this command by.
+    pub(crate) run: [u8; 16],
+    /// What is through already, by the work of a process that has ended.
+    pub(crate) after: Option<Passed>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Cargo {
+    Files(Vec<Named>),
+    /// Standard input, under this name.
+    Pipe {
+        name: String,
+    },
+}
+
+/// How far a command that sends has come: everything up to this, in the order of arguments and names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Passed {
+    pub(crate) argument: usize,
+    pub(crate) names: Vec<String>,
 }
 
 /// A file, as the user named it and where it is.
@@ -79,7 +116,7 @@ pub(crate) struct Named {
 pub(crate) enum Hold {
     /// At any time: it goes on wherever the next node is.
     Never,
-    /// It is waited for, until the user insists: it cannot go on elsewhere.
+    /// It is waited for, until the user insists: it could not go on elsewhere, or at a cost.
     UntilForced,
 }
 
@@ -100,14 +137,31 @@ impl Work {
     /// Whether the node's process waits for it.
     pub(crate) fn hold(&self) -> Hold {
         match self {
-            Self::Discover | Self::Node | Self::Recv(_) | Self::Trust { .. } => Hold::Never,
+            Self::Discover | Self::Node | Self::Trust { .. } => Hold::Never,
+            Self::Recv(what) if what.into != Into::Stdout => Hold::Never,
             Self::Ban { .. }
             | Self::Forget { .. }
             | Self::Id
             | Self::Pair(_)
             | Self::Peers
+            | Self::Recv(_)
             | Self::Send(_)
             | Self::Unban { .. } => Hold::UntilForced,
+        }
+    }
+
+    /// Whether it can go on at another node, wherever it was.
+    pub(crate) fn can_move(&self) -> bool {
+        match self {
+            Self::Send(what) => matches!(what.cargo, Cargo::Files(_)),
+            other => other.hold() == Hold::Never,
+        }
+    }
+
+    /// What is through need not be sent again.
+    pub(crate) fn pass(&mut self, passed: Passed) {
+        if let Self::Send(what) = self {
+            what.after = Some(passed);
         }
     }
 }

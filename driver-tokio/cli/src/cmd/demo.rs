@@ -9,10 +9,12 @@ use crate::home::Home;
 use crate::hub::{Hub, Session};
 use crate::node;
 use crate::output::{Done, Event as Line, Figures, Output};
-use crate::transfer::recv::{self, Sink};
-use crate::transfer::send::{Source, send};
-use crate::transfer::{LABEL, TransferError};
+use crate::transfer::header::{Bin, Offer, What};
+use crate::transfer::recv::{self, Beginning, Sink};
+use crate::transfer::send::{Supply, send};
+use crate::transfer::{LABEL, Step, TransferError};
 use crate::work::{Asking, Options};
+use bytes::Bytes;
 use handfast_core::{Consent, PeerId, Target};
 use handfast_tokio::Events;
 use std::fmt::Display;
@@ -130,9 +132,13 @@ async fn stream(left: &Session, right: &Session, output: &Output, bytes: u64) ->
     let mut progress = output.progress("demo", Some(bytes));
     let sending = async {
         let connection = right.node().connect(left.node().id()).await.map_err(|error| failed(&error))?;
-        let (out, back) = connection.open_bi(LABEL).await.map_err(|error| failed(&error))?;
-        let source = Source { name: "demo".to_owned(), size: bytes, bytes: Pattern::default().take(bytes) };
-        send(source, out, back, |_| {}).await.map_err(|error| failed(&error))
+        let (mut out, mut back) = connection.open_bi(LABEL).await.map_err(|error| failed(&error))?;
+        let id = Bin([0; 16]);
+        let (path, what) =
+            (vec!["demo".to_owned()], What::File { size: bytes, modified: None, executable: false });
+        let offer = Offer { run: id, id, key: id, root: id, number: 0, of: 1, total: bytes, path, what };
+        let pattern = Pattern { state: 0, left: bytes };
+        send(offer, pattern, (&mut out, &mut back), None, |_| {}).await.map_err(|error| failed(&error))
     };
     let receiving = async {
         let stream = streams.next().await.ok_or_else(|| Kind::Internal.because("a node was stopped"))?;
@@ -141,7 +147,13 @@ async fn stream(left: &Session, right: &Session, output: &Output, bytes: u64) ->
         };
         let received: Result<(), TransferError> = async {
             let offer = recv::offer(&mut from).await?;
-            recv::receive(offer.size, Nowhere, &mut from, &mut back, |bytes| progress.at(bytes)).await
+            let step = |step| {
+                if let Step::At(bytes) = step {
+                    progress.at(bytes);
+                }
+            };
+            let ends = (&mut from, &mut back);
+            recv::receive(offer.size(), Beginning::none(), Nowhere, ends, None, step).await.map(drop)
         }
         .await;
         received.map_err(|error| failed(&error))
@@ -161,17 +173,28 @@ fn millis(since: Instant) -> u64 {
 }
 
 /// Bytes that no two blocks share, and that cost next to nothing to make: a counter, mixed.
-#[derive(Debug, Default)]
-struct Pattern(u64);
+#[derive(Debug)]
+struct Pattern {
+    state: u64,
+    left: u64,
+}
 
 impl Read for Pattern {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        for chunk in buf.chunks_mut(8) {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.0 ^ (self.0 >> 29)).to_le_bytes();
+        let len = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        for chunk in buf[..len].chunks_mut(8) {
+            self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.state ^ (self.state >> 29)).to_le_bytes();
             chunk.copy_from_slice(&mixed[..chunk.len()]);
         }
-        Ok(buf.len())
+        self.left -= len as u64;
+        Ok(len)
+    }
+}
+
+impl Supply for Pattern {
+    fn rewind(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::NotSeekable.into())
     }
 }
 
@@ -182,9 +205,15 @@ struct Nowhere;
 impl Sink for Nowhere {
     type Done = ();
 
-    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+    fn write(&mut self, _: &Bytes) -> io::Result<()> {
         Ok(())
     }
+
+    fn clear(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn spoil(&mut self) {}
 
     fn done(self) -> io::Result<()> {
         Ok(())

@@ -54,6 +54,7 @@ impl Desk {
                 reason: "nobody_to_ask".into(),
                 remote: Some(prompt.request().remote.to_string()),
                 attempts_left: None,
+                peer: None,
             });
             return prompt.reject();
         }
@@ -109,11 +110,13 @@ pub(super) fn tell(output: &Output, event: &Event) {
             reason: "not_paired".into(),
             remote: Some(remote.to_string()),
             attempts_left: None,
+            peer: None,
         }),
         Event::IdentityMismatch(_, remote) => output.tell(&Line::Refused {
             reason: "identity_mismatch".into(),
             remote: Some(remote.to_string()),
             attempts_left: None,
+            peer: None,
         }),
         Event::PairingAttemptFailed { .. } => tell_attempts(output, event),
         Event::SocketFailed(spec, error) => output.note(format_args!("cannot use {spec:?}: {error}")),
@@ -130,6 +133,7 @@ pub(super) fn tell_attempts(output: &Output, event: &Event) {
             reason: "wrong_code".into(),
             remote: Some(remote.to_string()),
             attempts_left: Some(*attempts_left),
+            peer: None,
         });
     }
 }

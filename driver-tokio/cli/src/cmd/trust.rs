@@ -41,7 +41,12 @@ fn tell(output: &Output, event: &Event) {
             output.tell(&Line::Trusted { fingerprint: key.to_string(), label: key.label() });
         }
         Event::TrustTried(_, PairingFailure::NotTrusted | PairingFailure::Refused) => {
-            output.tell(&Line::Refused { reason: "not_trusted".into(), remote: None, attempts_left: None })
+            output.tell(&Line::Refused {
+                reason: "not_trusted".into(),
+                remote: None,
+                attempts_left: None,
+                peer: None,
+            })
         }
         // The end says so too.
         Event::PeerPaired(_) => {}

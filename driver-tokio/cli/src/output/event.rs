@@ -45,9 +45,17 @@ pub(crate) enum Event {
         remote: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         attempts_left: Option<u8>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
     },
-    /// A paired device offers a file.
-    Offer { peer: String, from: String, name: String, bytes: u64 },
+    /// A paired device offers a file, of so many bytes unless it is a pipe.
+    Offer {
+        peer: String,
+        from: String,
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+    },
     /// So much of a file is through.
     Progress {
         name: String,
@@ -55,6 +63,18 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
+    /// So much of a file was through already: it goes on from there.
+    Resumed {
+        name: String,
+        bytes: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+        peer: String,
+    },
+    /// The connection over which files are sent was lost, and is sought again.
+    Disconnected { peer: String, name: String },
+    /// Something in a folder is not sent.
+    Skipped { path: String, reason: Cow<'static, str> },
     /// A file is stored whole.
     Received { path: String, bytes: u64, peer: String },
     /// The other device stored a file whole.
@@ -145,20 +165,29 @@ impl fmt::Display for Event {
             }
             Self::Trusted { fingerprint, label } => write!(f, "trusted    {fingerprint} ({label})"),
             Self::Banned { fingerprint, label } => write!(f, "banned     {fingerprint} ({label})"),
-            Self::Refused { reason, remote, attempts_left } => {
+            Self::Refused { reason, remote, attempts_left, peer } => {
                 write!(f, "refused    {reason}")?;
+                if let Some(peer) = peer {
+                    write!(f, ", {}", short(peer))?;
+                }
                 if let Some(remote) = remote {
                     write!(f, ", from {remote}")?;
                 }
                 attempts_left.map_or(Ok(()), |left| write!(f, ", attempts left: {left}"))
             }
             Self::Offer { from, name, bytes, .. } => {
-                write!(f, "offer      {} ({}) from {}", clean(name), HumanBytes(*bytes), clean(from))
+                let bytes = bytes.map_or_else(|| "pipe".to_owned(), |bytes| HumanBytes(bytes).to_string());
+                write!(f, "offer      {} ({bytes}) from {}", clean(name), clean(from))
             }
             Self::Progress { name, bytes, total } => {
                 write!(f, "progress   {} {bytes}", clean(name))?;
                 total.map_or(Ok(()), |total| write!(f, "/{total}"))
             }
+            Self::Resumed { name, bytes, .. } => {
+                write!(f, "resumed    {} at {}", clean(name), HumanBytes(*bytes))
+            }
+            Self::Disconnected { name, .. } => write!(f, "lost       the connection to {}", clean(name)),
+            Self::Skipped { path, reason } => write!(f, "skipped    {} ({reason})", clean(path)),
             Self::Received { path, bytes, .. } => {
                 write!(f, "received   {} ({})", clean(path), HumanBytes(*bytes))
             }
@@ -197,7 +226,8 @@ mod tests {
             Event::Done(Done { ok: true, figures: Some(figures) }).to_json(),
             r#"{"v":1,"event":"done","ok":true,"bytes":268435456,"mib_per_s":512.5,"discovered_ms":12,"paired_ms":34}"#
         );
-        let refused = Event::Refused { reason: "not_paired".into(), remote: None, attempts_left: None };
+        let refused =
+            Event::Refused { reason: "not_paired".into(), remote: None, attempts_left: None, peer: None };
         assert_eq!(refused.to_json(), r#"{"v":1,"event":"refused","reason":"not_paired"}"#);
     }
 
@@ -207,7 +237,7 @@ mod tests {
             peer: "p".to_owned(),
             from: "\u{1b}[2Jlaptop\r\n".to_owned(),
             name: "a\u{202e}b".to_owned(),
-            bytes: 1,
+            bytes: Some(1),
         };
         let shown = event.to_string();
         assert!(shown.chars().all(|c| !is_invisible(c)), "{shown:?}");

@@ -18,6 +18,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     format: Format,
+    lines: Lines,
     /// The one bar that may be on the screen: lines go around it.
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
@@ -28,15 +29,28 @@ enum Format {
     Text,
 }
 
+/// Which of its outputs a process tells its lines on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lines {
+    /// Standard output has a file's bytes.
+    OnError,
+    OnOutput,
+}
+
 impl Screen {
     /// JSON lines.
     pub(crate) fn json() -> Self {
-        Self { format: Format::Json, bar: Arc::default() }
+        Self { format: Format::Json, lines: Lines::OnOutput, bar: Arc::default() }
     }
 
     /// Lines for people.
     pub(crate) fn text() -> Self {
         Self { format: Format::Text, ..Self::json() }
+    }
+
+    /// The same on standard error alone: standard output has other uses.
+    pub(crate) fn on_error(self) -> Self {
+        Self { lines: Lines::OnError, ..self }
     }
 
     /// One line on standard output; on standard error for an error that people read.
@@ -48,10 +62,10 @@ impl Screen {
             (Format::Text, event) => event.to_string(),
         };
         let is_error = self.format == Format::Text && matches!(event, Event::Error { .. });
-        match is_error {
+        match self.lines {
             _ if text.is_empty() => {}
-            false => self.line(io::stdout(), &text),
-            true => self.line(io::stderr(), &text),
+            Lines::OnOutput if !is_error => self.line(io::stdout(), &text),
+            Lines::OnOutput | Lines::OnError => self.line(io::stderr(), &text),
         }
     }
 

@@ -6,14 +6,16 @@ use super::socket;
 use crate::exit::{Failure, Kind};
 use crate::output::{Screen, screen};
 use crate::work::Order;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWriteExt as _, BufReader, BufWriter};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -60,16 +62,16 @@ impl Client {
         }
     }
 
-    /// Has an order carried out.
-    pub(crate) async fn follow(self, order: Order, screen: &Screen) -> Result<Outcome, Failure> {
+    /// Has an order carried out. What is through of it, it does without from then on.
+    pub(crate) async fn follow(self, order: &mut Order, screen: &Screen) -> Result<Outcome, Failure> {
         let (read, write) = self.stream.into_split();
         let (queue, queued) = mpsc::channel(MAX_QUEUED);
         let mut tasks = JoinSet::new();
         tasks.spawn(write_frames(write, queued));
-        let order = Frame::Message(FromClient::Order(Box::new(order)));
+        let frame = Frame::Message(FromClient::Order(Box::new(order.clone())));
         // One that is gone shows as the end of its frames.
-        let _ = queue.send(order).await;
-        let mut follower = Follower { screen, queue, tasks, bars: BTreeMap::new() };
+        let _ = queue.send(frame).await;
+        let mut follower = Follower { screen, order, queue, tasks, bars: BTreeMap::new(), input: None };
         follower.run(BufReader::new(read)).await
     }
 }
@@ -77,9 +79,12 @@ impl Client {
 /// What one order shows.
 struct Follower<'a> {
     screen: &'a Screen,
+    order: &'a mut Order,
     queue: mpsc::Sender<Frame<FromClient>>,
     tasks: JoinSet<()>,
     bars: BTreeMap<u32, Bar>,
+    /// Room for what is read from standard input, once that is wanted.
+    input: Option<Arc<Semaphore>>,
 }
 
 enum Bar {
@@ -138,7 +143,9 @@ impl Follower<'_> {
                 self.bars.insert(bar, Bar::Waiting(self.screen.waiting(&text)));
             }
             ToClient::Note(text) => self.screen.note(text),
+            ToClient::Passed(passed) => self.order.work.pass(passed),
             ToClient::Tell(event) => self.screen.tell(&event),
+            ToClient::Want { bytes } => self.want(bytes),
             ToClient::End(_) | ToClient::Moved {} => {}
         }
     }
@@ -151,6 +158,44 @@ impl Follower<'_> {
             // One that is gone shows as the end of its frames.
             let _ = queue.send(Frame::Message(answer)).await;
         });
+    }
+
+    /// Reads so many more bytes of standard input.
+    fn want(&mut self, bytes: u32) {
+        let input = self.input.get_or_insert_with(|| {
+            let room = Arc::new(Semaphore::new(0));
+            self.tasks.spawn(read_input(self.queue.clone(), room.clone()));
+            room
+        });
+        input.add_permits((bytes as usize).min(Semaphore::MAX_PERMITS - input.available_permits()));
+    }
+}
+
+/// Standard input, as far as it was asked for, to its end.
+async fn read_input(queue: mpsc::Sender<Frame<FromClient>>, room: Arc<Semaphore>) {
+    let mut stdin = tokio::io::stdin();
+    let mut buf = vec![0; frame::MAX_DATA];
+    loop {
+        let Ok(one) = room.acquire().await else { return };
+        one.forget();
+        let more = room.available_permits().min(buf.len() - 1);
+        // Nobody else takes any.
+        if let Ok(more) = room.try_acquire_many(more as u32) {
+            more.forget();
+        }
+        let limit = more + 1;
+        let frame = match stdin.read(&mut buf[..limit]).await {
+            Ok(len @ 1..) => {
+                room.add_permits(limit - len);
+                Frame::Data(Bytes::copy_from_slice(&buf[..len]))
+            }
+            Ok(0) => Frame::Message(FromClient::DataEnd { error: None }),
+            Err(error) => Frame::Message(FromClient::DataEnd { error: Some(error.to_string()) }),
+        };
+        let ended = matches!(frame, Frame::Message(_));
+        if queue.send(frame).await.is_err() || ended {
+            return;
+        }
     }
 }
 

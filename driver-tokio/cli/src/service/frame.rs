@@ -16,7 +16,7 @@
 use crate::exit::Failure;
 use crate::msgpack;
 use crate::output::Event;
-use crate::work::Order;
+use crate::work::{Order, Passed};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub(crate) enum FromClient {
     Order(Box<Order>),
     /// The line that its user answered to a question.
     Answer { question: u32, line: Option<String> },
+    /// Its input has ended, or could not be read any further.
+    DataEnd { error: Option<String> },
 }
 
 /// What the node's process says.
@@ -68,8 +70,12 @@ pub(crate) enum ToClient {
     Moved {},
     /// A remark for people.
     Note(String),
+    /// So much of what is sent is through.
+    Passed(Passed),
     /// A line.
     Tell(Event),
+    /// So many more bytes of the client's input may be sent.
+    Want { bytes: u32 },
 }
 
 /// One frame.

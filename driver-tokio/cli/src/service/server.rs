@@ -202,6 +202,8 @@ async fn hear(far: &Far, mut read: impl AsyncRead + Unpin) {
     loop {
         match frame::read(&mut read).await {
             Ok(Some(Frame::Message(FromClient::Answer { question, line }))) => far.answer(question, line),
+            Ok(Some(Frame::Message(FromClient::DataEnd { error }))) => far.input_ended(error),
+            Ok(Some(Frame::Data(data))) if far.arrived(&data) => {}
             Ok(None | Some(Frame::Message(FromClient::Order(_)) | Frame::Data(_))) | Err(_) => return,
         }
     }

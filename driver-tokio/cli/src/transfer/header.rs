@@ -3,9 +3,10 @@
 //! A 2-byte big-endian length, 1 to [`MAX_FRAME`], then MessagePack: a map with one key, the message's
 //! name, whose value is a map. Unknown fields are skipped.
 
+use super::HASH_LEN;
 use crate::msgpack;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::io;
 use thiserror::Error;
@@ -14,21 +15,77 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 /// The longest message, in bytes.
 const MAX_FRAME: usize = 4096;
 
-/// The longest name that is offered, in bytes. The receiver shortens it to what a file system takes.
-pub(crate) const MAX_NAME: usize = 1024;
+/// Names within each other at most: those of folders, and that of the file.
+pub(crate) const MAX_DEPTH: usize = 32;
 
-/// What the sender says first.
+/// The longest path that is offered: its names together, in bytes. The receiver shortens each to what a file
+/// system takes.
+pub(crate) const MAX_PATH: usize = 2048;
+
+/// What the sender says: an offer first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FromSender {
-    /// A file: its name as the sender has it, and its size in bytes.
-    Offer { name: String, size: u64 },
+    /// Shall this be sent?
+    Offer(Offer),
+    /// The bytes follow, from this one on: 0, or as many as the receiver has.
+    Start { from: u64 },
 }
 
-/// What the receiver says: one of the first two, then one of the last two.
+/// A file, an empty folder, or a pipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    /// The command that sends, over all its connections.
+    pub(crate) run: Id,
+    /// This item of the command.
+    pub(crate) id: Id,
+    /// The same for the same file in the same state, whatever command sends it.
+    pub(crate) key: Id,
+    /// The same for the same argument of a command, whatever command it is.
+    pub(crate) root: Id,
+    /// Its number among those of the command, from 0.
+    pub(crate) number: u64,
+    /// How many those are.
+    pub(crate) of: u64,
+    /// Bytes that the command has to send from here on, as far as it knows.
+    pub(crate) total: u64,
+    /// The names of folders, then its own, as the sender has them.
+    pub(crate) path: Vec<String>,
+    pub(crate) what: What,
+}
+
+/// What is offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// `modified` is in seconds since 1970, where it is known.
+    File { size: u64, modified: Option<u64>, executable: bool },
+    /// A folder with nothing in it. It has no bytes, and is answered by the verdict.
+    Folder {},
+    /// Bytes of unknown number. They follow in chunks.
+    Pipe {},
+}
+
+impl Offer {
+    /// How many bytes it has, where that is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match self.what {
+            What::File { size, .. } => Some(size),
+            What::Folder {} => Some(0),
+            What::Pipe {} => None,
+        }
+    }
+
+    /// Whether its path keeps to the limits.
+    pub(crate) fn is_sound(&self) -> bool {
+        (1..=MAX_DEPTH).contains(&self.path.len())
+            && self.path.iter().map(String::len).sum::<usize>() <= MAX_PATH
+    }
+}
+
+/// What the receiver says: one of the first three, then, but for the third, one of the last two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FromReceiver {
-    /// Send it.
-    Accepted {},
+    /// Send it. So many bytes of it are here, and this is their SHA-256.
+    Accepted { have: u64, prefix: Digest },
     /// Do not send it.
     Refused { reason: Reason },
     /// It is stored, whole, under its name.
@@ -37,16 +94,62 @@ pub(crate) enum FromReceiver {
     Failed { reason: Reason },
 }
 
+/// 16 bytes that name something, drawn at random or a part of a hash.
+pub(crate) type Id = Bin<16>;
+
+/// A SHA-256.
+pub(crate) type Digest = Bin<HASH_LEN>;
+
+/// So many bytes, as MessagePack's `bin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bin<const LEN: usize>(pub(crate) [u8; LEN]);
+
+impl<const LEN: usize> fmt::Display for Bin<LEN> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl<const LEN: usize> Serialize for Bin<LEN> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de, const LEN: usize> Deserialize<'de> for Bin<LEN> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(BinVisitor)
+    }
+}
+
+struct BinVisitor<const LEN: usize>;
+
+impl<const LEN: usize> Visitor<'_> for BinVisitor<LEN> {
+    type Value = Bin<LEN>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{LEN} bytes")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bin<LEN>, E> {
+        bytes.try_into().map(Bin).map_err(|_| E::invalid_length(bytes.len(), &self))
+    }
+}
+
 /// Why a receiver does not have the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
-    /// No space is left.
+    /// It receives of another device alone.
+    Device,
+    /// No space is left, or too little.
     DiskFull,
     /// The hash was wrong.
     Hash,
-    /// The name is over the limit.
+    /// The path is over the limits.
     Name,
+    /// It takes one file, or one pipe, and that is not what was offered.
+    One,
     /// The file could not be written.
     Write,
     /// A reason that this version does not know.
@@ -57,9 +160,11 @@ pub(crate) enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Device => "it receives from another device alone",
             Self::DiskFull => "its disk is full",
             Self::Hash => "the hash of what arrived is wrong",
-            Self::Name => "the name is too long",
+            Self::Name => "the path is too long, or too deep",
+            Self::One => "it takes one file alone",
             Self::Write => "it could not write the file",
             Self::Unknown => "for a reason that this version does not know",
         })
@@ -106,7 +211,7 @@ pub(crate) async fn write<T: Serialize>(
 ) -> io::Result<()> {
     let body = msgpack::encode(message);
     let len = u16::try_from(body.len()).ok().filter(|&len| usize::from(len) <= MAX_FRAME);
-    let len = len.expect("a name is cut before it is offered, and nothing else can grow");
+    let len = len.expect("a path is checked before it is offered, and nothing else can grow");
     let mut frame = Vec::with_capacity(2 + body.len());
     frame.extend_from_slice(&len.to_be_bytes());
     frame.extend_from_slice(&body);
@@ -114,50 +219,4 @@ pub(crate) async fn write<T: Serialize>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::msgpack::decode;
-
-    #[tokio::test]
-    async fn a_message_survives_the_wire() {
-        let offer = FromSender::Offer { name: "a.txt".to_owned(), size: u64::MAX };
-        let mut wire = Vec::new();
-        write(&mut wire, &offer).await.unwrap();
-        assert_eq!(read::<FromSender>(&mut &wire[..]).await.unwrap(), offer);
-        for message in [FromReceiver::Verified {}, FromReceiver::Failed { reason: Reason::DiskFull }] {
-            let mut wire = Vec::new();
-            write(&mut wire, &message).await.unwrap();
-            assert_eq!(read::<FromReceiver>(&mut &wire[..]).await.unwrap(), message);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_no_message_is_an_error_and_never_a_guess() {
-        let mut trailing = Vec::new();
-        write(&mut trailing, &FromReceiver::Accepted {}).await.unwrap();
-        trailing[1] += 1;
-        trailing.push(0);
-        for wire in [&[0, 0][..], &[0x10, 0x01, 0], &[0, 3, 1, 2, 3], &[0, 9, 1], &[0], &trailing] {
-            assert!(read::<FromReceiver>(&mut &wire[..]).await.is_err(), "{wire:x?}");
-        }
-    }
-
-    #[test]
-    fn a_message_that_is_nested_too_deeply_is_malformed_and_costs_no_stack() {
-        for (depth, sound) in [(4, true), (17, false), (4000, false)] {
-            let fields = [&b"\x81\xa5Offer\x83\xa4name\xa1a\xa4size\x01\xa5later"[..], &vec![0x91; depth]];
-            let frame = [&fields.concat()[..], b"\xc0"].concat();
-            assert_eq!(decode::<FromSender>(&frame).is_some(), sound, "{depth}");
-        }
-    }
-
-    #[test]
-    fn a_reason_of_a_later_version_is_read_as_unknown() {
-        #[derive(Serialize)]
-        enum Later {
-            Failed { reason: &'static str, detail: u8 },
-        }
-        let frame = rmp_serde::to_vec_named(&Later::Failed { reason: "too_hot", detail: 7 }).unwrap();
-        assert_eq!(decode(&frame), Some(FromReceiver::Failed { reason: Reason::Unknown }));
-    }
-}
+mod tests;

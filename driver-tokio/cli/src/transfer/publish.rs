@@ -1,66 +1,41 @@
-//! A file that is not yet whole, and the moment when it gets its name.
+//! The moment when a file that is whole gets its name.
 //!
 //! Never overwrites: neither a file that was there, nor one that appears in the meantime.
 
 use super::name::split_extension;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names that are tried, ` (1)` and on, before one gives up.
 const MAX_NUMBER: u32 = 9999;
 
-/// A hidden file next to where it will be, `.NAME.part-RANDOM`. Removed on drop, unless it was published.
-pub(crate) struct Part {
-    folder: PathBuf,
-    name: String,
-    path: PathBuf,
-    file: File,
+/// Gives a file, made durable, the name in that folder, or the first of `NAME (1)`, `NAME (2)` that is free.
+/// Returns where it is. Its first name stays.
+pub(crate) fn publish(part: &Path, folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = first_free(folder, name, |path| name_without_overwriting(part, path))?;
+    sync_folder(folder);
+    Ok(path)
 }
 
-impl Part {
-    /// A new, empty one. `name` is one that [`sanitise`](super::name::sanitise) made.
-    pub(crate) fn create(folder: &Path, name: &str) -> io::Result<Self> {
-        let random: String =
-            handfast_tokio::entropy()?[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = folder.join(format!(".{name}.part-{random}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Self { folder: folder.to_owned(), name: name.to_owned(), path, file })
-    }
+/// A new folder of that name, or of the first of `NAME (1)`, `NAME (2)` that is free.
+pub(crate) fn new_folder(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    first_free(folder, name, |path| fs::create_dir(path))
+}
 
-    /// Where the bytes go.
-    pub(crate) fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
-
-    /// Makes it durable and gives it its name, or the first of `NAME (1)`, `NAME (2)` that is free.
-    /// Returns where it is.
-    pub(crate) fn publish(self) -> io::Result<PathBuf> {
-        self.file.sync_all()?;
-        for number in 0..=MAX_NUMBER {
-            let path = self.folder.join(numbered(&self.name, number));
-            match name_without_overwriting(&self.path, &path) {
-                Ok(()) => {
-                    sync_folder(&self.folder);
-                    return Ok(path);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
+fn first_free(folder: &Path, name: &str, take: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    for number in 0..=MAX_NUMBER {
+        let path = folder.join(numbered(name, number));
+        match take(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name"))
     }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of that name"))
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Gone already where it was renamed; nothing can be done where it cannot be removed.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// A second name for the file: fails, whoever else is at work, where the name is taken. The first one goes
-/// with the [`Part`].
+/// A second name for the file: fails, whoever else is at work, where the name is taken.
 fn name_without_overwriting(part: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(part, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -101,13 +76,6 @@ fn sync_folder(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
-
-    fn part(folder: &Path, name: &str, bytes: &[u8]) -> Part {
-        let mut part = Part::create(folder, name).unwrap();
-        part.file().write_all(bytes).unwrap();
-        part
-    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -118,32 +86,23 @@ mod tests {
         names
     }
 
-    #[test]
-    fn a_file_has_its_name_only_once_it_is_published() {
-        let folder = tempfile::tempdir().unwrap();
-        let part = part(folder.path(), "a.txt", b"whole");
-        assert!(names(folder.path()).iter().all(|name| name.starts_with(".a.txt.part-")));
-        let path = part.publish().unwrap();
-        assert_eq!(names(folder.path()), ["a.txt"]);
-        assert_eq!(fs::read(path).unwrap(), b"whole");
-    }
-
-    #[test]
-    fn a_part_that_is_dropped_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        drop(part(folder.path(), "a.txt", b"half"));
-        assert_eq!(names(folder.path()), Vec::<String>::new());
+    /// Publishes a file of these bytes, and removes its first name.
+    fn publish_bytes(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let part = tempfile::NamedTempFile::new_in(folder).unwrap();
+        fs::write(&part, bytes).unwrap();
+        publish(part.path(), folder, name).unwrap()
     }
 
     #[test]
     fn a_name_that_is_taken_is_numbered_before_its_extension() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.txt"), "mine").unwrap();
-        part(folder.path(), "a.txt", b"1").publish().unwrap();
-        part(folder.path(), "a.txt", b"2").publish().unwrap();
-        fs::create_dir(folder.path().join("b")).unwrap();
-        part(folder.path(), "b", b"3").publish().unwrap();
-        assert_eq!(names(folder.path()), ["a (1).txt", "a (2).txt", "a.txt", "b", "b (1)"]);
+        publish_bytes(folder.path(), "a.txt", b"1");
+        publish_bytes(folder.path(), "a.txt", b"2");
+        new_folder(folder.path(), "b").unwrap();
+        new_folder(folder.path(), "b").unwrap();
+        publish_bytes(folder.path(), "b", b"3");
+        assert_eq!(names(folder.path()), ["a (1).txt", "a (2).txt", "a.txt", "b", "b (1)", "b (2)"]);
         assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"mine");
     }
 
@@ -152,8 +111,8 @@ mod tests {
     fn a_dangling_link_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("elsewhere", folder.path().join("a")).unwrap();
-        let path = part(folder.path(), "a", b"x").publish().unwrap();
-        assert_eq!(path, folder.path().join("a (1)"));
+        assert_eq!(publish_bytes(folder.path(), "a", b"x"), folder.path().join("a (1)"));
+        assert_eq!(new_folder(folder.path(), "a").unwrap(), folder.path().join("a (2)"));
         assert!(!folder.path().join("elsewhere").exists());
     }
 
@@ -163,7 +122,7 @@ mod tests {
         std::thread::scope(|scope| {
             for n in 0..8u8 {
                 let folder = folder.path();
-                scope.spawn(move || part(folder, "a", &[n]).publish().unwrap());
+                scope.spawn(move || publish_bytes(folder, "a", &[n]));
             }
         });
         let mut bytes: Vec<_> =

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The events there are.
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 19] = [
     "listening",
     "found",
     "lost",
@@ -29,12 +29,18 @@ const EVENTS: [&str; 16] = [
     "refused",
     "offer",
     "progress",
+    "resumed",
+    "disconnected",
+    "skipped",
     "received",
     "sent",
     "serving",
     "error",
     "done",
 ];
+
+/// Where files are that are not whole.
+const PARTS: &str = ".handfast-parts";
 
 /// A device.
 pub(crate) struct Device {
@@ -47,6 +53,11 @@ impl Device {
     /// One in the namespace of its name.
     pub(crate) fn new(_: &Lab, name: &'static str) -> Self {
         Self { name, namespace: Some(name), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// One in that namespace, under another name.
+    pub(crate) fn named(_: &Lab, namespace: &'static str, name: &'static str) -> Self {
+        Self { name, namespace: Some(namespace), folder: tempfile::tempdir().unwrap() }
     }
 
     /// One on this host, to be used with the loopback interface alone.
@@ -114,14 +125,22 @@ impl Device {
         paired.map(|event| event["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The files that were received, in order, hidden ones too.
+    /// The files that were received, in order, hidden ones too, but for those that are not whole.
     pub(crate) fn received(&self) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(self.path("in"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != PARTS)
             .collect();
         names.sort();
         names
+    }
+}
+
+impl Device {
+    /// How many files are not whole.
+    pub(crate) fn parts(&self) -> usize {
+        std::fs::read_dir(self.path("in").join(PARTS)).map_or(0, Iterator::count)
     }
 }
 

@@ -7,13 +7,16 @@
 
 mod alone;
 mod device;
+mod folder;
 mod interop;
 mod keys;
 mod kill;
 mod killed_pairing;
 mod lab;
 mod pairing;
+mod pipe;
 mod quickstart;
+mod resume;
 mod serve;
 mod sharing;
 mod terminal;
