@@ -6,6 +6,7 @@ use crate::output::Screen;
 use crate::transfer::rate;
 use crate::work::{Asking, Cargo, Into, Options, Order, Pair, Receive, Sending, Work};
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use handfast_core::{Code, Fingerprint, ServiceName};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,11 @@ pub(crate) enum Command {
         /// Mebibytes to send
         #[arg(long, value_name = "MIB", default_value_t = 256, hide = true)]
         size: u64,
+    },
+    /// Print what a shell needs to complete this command, such as for ~/.local/share/bash-completion/completions/handfast
+    Completions {
+        /// The shell
+        shell: Shell,
     },
     /// List the devices on this network as they come and go, until Ctrl-C
     Discover,
@@ -185,7 +191,7 @@ impl Args {
 fn work(command: Command) -> Result<Work, Failure> {
     Ok(match command {
         Command::Ban { device } => Work::Ban { device },
-        Command::Demo { .. } | Command::Serve(_) => {
+        Command::Completions { .. } | Command::Demo { .. } | Command::Serve(_) => {
             return Err(Kind::Internal.because("this command needs no node"));
         }
         Command::Discover => Work::Discover,

@@ -35,6 +35,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
+    if let Command::Completions { shell } = args.command {
+        cmd::completions::run(shell);
+        return ExitCode::SUCCESS;
+    }
     let mut screen = if args.global.json { Screen::json() } else { Screen::text() };
     if args.uses_stdout() {
         screen = screen.on_error();
