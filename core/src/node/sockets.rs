@@ -20,6 +20,10 @@ const MAX_DENIED: usize = 4096;
 /// One for QUIC of each IP version; one for mDNS of each interface and IP version.
 pub(super) const MAX_SOCKETS: usize = 2 + 2 * MAX_INTERFACES;
 
+/// A QUIC socket that stops working is opened anew so often until the interfaces change: one that fails for good would
+/// keep the driver busy with nothing else.
+const MAX_REOPENED: u8 = 8;
+
 /// What the driver shall do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
@@ -41,6 +45,8 @@ pub(super) struct Sockets {
     requests: VecDeque<Request>,
     /// Whether mDNS's port was somebody else's before it was ours.
     shares_port: bool,
+    /// QUIC sockets that were opened anew since the interfaces changed.
+    reopened: u8,
 }
 
 struct Socket {
@@ -60,6 +66,7 @@ impl Sockets {
             port,
             requests: VecDeque::new(),
             shares_port: false,
+            reopened: 0,
         };
         sockets.open(SocketSpec::Quic { family: Family::V4, port });
         sockets
@@ -91,6 +98,7 @@ impl Sockets {
             self.ensure(spec);
         }
         // One that failed is tried again when something changed.
+        self.reopened = 0;
         self.ensure_quic();
         stale
     }
@@ -111,7 +119,16 @@ impl Sockets {
                 }
             }
             None => {
+                let was_open = socket.open;
                 self.sockets.remove(&id);
+                if let SocketSpec::Quic { family, .. } = spec
+                    && was_open
+                    && self.reopened < MAX_REOPENED
+                {
+                    self.reopened += 1;
+                    // Connections know the port that it had.
+                    self.open(SocketSpec::Quic { family, port: self.port });
+                }
             }
         }
         if matches!(spec, SocketSpec::Quic { family: Family::V4, .. }) {
@@ -259,6 +276,26 @@ mod tests {
         sockets.handle_socket(SocketId(0), None);
         let v6 = SocketSpec::Quic { family: Family::V6, port: 5223 };
         assert_eq!(requests(&mut sockets), [Request::Open(SocketId(1), v6)]);
+    }
+
+    #[test]
+    fn a_quic_socket_that_stops_working_is_opened_anew_on_its_port_but_not_without_end() {
+        let mut sockets = Sockets::new(Interfaces::all(), 0);
+        sockets.handle_socket(SocketId(0), Some(&opened("0.0.0.0:40000")));
+        requests(&mut sockets);
+        let again = Request::Open(SocketId(2), SocketSpec::Quic { family: Family::V4, port: 40000 });
+        sockets.handle_socket(SocketId(0), None);
+        assert_eq!(requests(&mut sockets), [again]);
+        for n in 2..100 {
+            sockets.handle_socket(SocketId(n), Some(&opened("0.0.0.0:40000")));
+            sockets.handle_socket(SocketId(n), None);
+        }
+        assert_eq!(requests(&mut sockets).len(), 7);
+        // One that could not be opened at all waits for a change.
+        sockets.handle_interfaces(&[]);
+        assert_eq!(requests(&mut sockets).len(), 1);
+        sockets.handle_socket(SocketId(10), None);
+        assert_eq!(requests(&mut sockets), []);
     }
 
     #[test]
