@@ -173,7 +173,7 @@ impl<R: Runtime> Builder<R> {
         if let (Some(manager), Some(queue)) = (manager, hook_queue) {
             runtime.spawn(hooks::run(Arc::clone(&shared), manager, queue));
         }
-        let list = runtime.blocking(interfaces::list).await;
+        let list = runtime.blocking(interfaces::list).await.unwrap_or_default();
         node.handle.with(|locked, now| locked.machine.handle_interfaces(now, &list));
         runtime.spawn(Shell::new(runtime.clone(), Arc::clone(&shared), linger).run());
         runtime.spawn(interfaces::watch(runtime.clone(), shared, list));

@@ -15,17 +15,14 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// How often the list is looked at where nobody tells of changes, and behind who does.
 const SLOW_POLL: Duration = Duration::from_secs(300);
 
-/// The interfaces that are up, by index; empty if the operating system does not tell. Blocks.
-pub(crate) fn list() -> Vec<Interface> {
-    let found = match if_addrs::get_if_addrs() {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "the network interfaces could not be listed");
-            return Vec::new();
-        }
-    };
+/// The interfaces that carry something, by index. One whose cable is pulled, or that found no network, keeps its
+/// addresses, and nothing gets anywhere by it. `None` if the operating system does not tell. Blocks.
+pub(crate) fn list() -> Option<Vec<Interface>> {
+    let found = if_addrs::get_if_addrs()
+        .inspect_err(|error| tracing::warn!(%error, "the network interfaces could not be listed"))
+        .ok()?;
     let mut by_index = BTreeMap::new();
-    for entry in found {
+    for entry in found.into_iter().filter(|entry| entry.is_loopback() || entry.is_oper_up()) {
         let Some(index) = entry.index.filter(|index| *index != 0) else { continue };
         let (loopback, ip) = (entry.is_loopback(), entry.ip());
         let prefix = match entry.addr {
@@ -41,7 +38,7 @@ pub(crate) fn list() -> Vec<Interface> {
     for interface in &mut list {
         interface.addresses.sort_unstable();
     }
-    list
+    Some(list)
 }
 
 /// Tells the machine of every change, until it is stopped.
@@ -68,8 +65,9 @@ where
         if !shared.until_end(|cx| timer.poll(cx)).await {
             return;
         }
+        // Where nobody tells what there is, it is as it was.
         let list = runtime.blocking(list).await;
-        if list != known {
+        if let Some(list) = list.filter(|list| *list != known) {
             known = list;
             shared.with(|locked, now| {
                 if locked.life != Life::Stopped {

@@ -139,7 +139,7 @@ impl<R: Runtime> ServerBuilder<R> {
             let restored = runtime.blocking(move || snapshot::restore(&shared, &path)).await;
             restored.map_err(ServerStartError::Snapshot)?;
         }
-        let list = runtime.blocking(interfaces::list).await;
+        let list = runtime.blocking(interfaces::list).await.unwrap_or_default();
         server.handle.with(|locked, now| locked.machine.handle_interfaces(now, &list));
         runtime.spawn(Shell::new(runtime.clone(), Arc::clone(&shared), Duration::ZERO).run());
         runtime.spawn(interfaces::watch(runtime.clone(), Arc::clone(&shared), list));

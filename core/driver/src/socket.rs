@@ -159,14 +159,21 @@ impl<R: Runtime> Bound<R> {
             // The operating system may have said meanwhile that it cannot split batches after all.
             let batch = segment.saturating_mul(self.io.max_gso_segments().max(1));
             let contents = &bytes[from..bytes.len().min(from.saturating_add(batch))];
-            let datagram = quinn_udp::Transmit {
+            let mut datagram = quinn_udp::Transmit {
                 destination: transmit.destination,
                 ecn: transmit.ecn.map(to_codepoint),
                 contents,
                 segment_size: transmit.segment_size.filter(|size| *size < contents.len()),
                 src_ip: transmit.source,
             };
-            match self.socket.poll_send(cx, || self.io.try_send(self.socket.as_udp(), &datagram)) {
+            let mut sent = self.try_send(cx, &datagram);
+            if matches!(&sent, Poll::Ready(Err(error)) if may_be_of_source(error)) {
+                // That address was there a moment ago: the operating system knows another.
+                if datagram.src_ip.take().is_some() {
+                    sent = self.try_send(cx, &datagram);
+                }
+            }
+            match sent {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, len = contents.len(), "a datagram was not sent")
@@ -177,6 +184,16 @@ impl<R: Runtime> Bound<R> {
         }
         from
     }
+
+    fn try_send(&self, cx: &mut Context<'_>, datagram: &quinn_udp::Transmit<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_send(cx, || self.io.try_send(self.socket.as_udp(), datagram))
+    }
+}
+
+/// Whether a datagram may not have been sent because the address that it was to be sent from is gone.
+fn may_be_of_source(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, InvalidInput, NetworkUnreachable};
+    matches!(error.kind(), AddrNotAvailable | HostUnreachable | InvalidInput | NetworkUnreachable)
 }
 
 fn received_from(socket: SocketId, meta: &RecvMeta, payload: BytesMut) -> Received {
