@@ -7,6 +7,7 @@ mod hosts;
 mod lan;
 mod logs;
 mod network;
+mod paths;
 mod quic;
 mod servers;
 mod support;

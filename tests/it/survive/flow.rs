@@ -45,13 +45,18 @@ fn pattern() -> Bytes {
 impl Flow {
     /// Opens a stream on the connection that a host sees.
     pub(super) fn begin(world: &mut World, from: Host, to: Host) -> Self {
-        let on_from = conn(world, from).expect("the hosts are connected");
+        Self::try_begin(world, from, to).expect("the hosts are connected, and there is room for a stream")
+    }
+
+    /// The same, where there may be none.
+    pub(super) fn try_begin(world: &mut World, from: Host, to: Host) -> Option<Self> {
         world[to].app.ready.clear();
         // The peer may have to allow streams first.
         world.run_for(Duration::from_millis(100));
-        let id = world.tell(from, |node, now| node.open(now, on_from, Direction::Uni, "flow", 1));
-        let id = id.expect("there is room for a stream");
-        Self { from, on_from, id, to, at_to: None, written: 0, read: 0, broken: false, pattern: pattern() }
+        let on_from = conn(world, from)?;
+        let id = world.tell(from, |node, now| node.open(now, on_from, Direction::Uni, "flow", 1)).ok()?;
+        let pattern = pattern();
+        Some(Self { from, on_from, id, to, at_to: None, written: 0, read: 0, broken: false, pattern })
     }
 
     /// Lets the bytes flow for a while.

@@ -1,0 +1,244 @@
+//! Paths that carry only some of what is sent, and hosts that lose one of two, sleep, or begin anew while bytes flow.
+
+use super::flow::{Flow, figure};
+use super::support::*;
+use handfast_core::{ConnId, PeerId};
+use handfast_tests::fabric::{Firewall, Host, Link, Nat, PerMille, Port, Router, Segment};
+use handfast_tests::machine::address;
+use handfast_tests::world::World;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// Within this time of a network's return bytes flow again.
+const BACK: Duration = Duration::from_secs(3);
+
+/// As long as anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn slow() -> Link {
+    Link::default().with_latency(Duration::from_millis(5)).with_bandwidth(500_000, Duration::from_millis(100))
+}
+
+fn on(interface: u32, segment: Segment, ip: &str) -> Port {
+    Port { interface, segment, addresses: vec![address(ip)] }
+}
+
+/// Two hosts that are on two such segments at once, and connected on the first; the first host dialled.
+fn two_links() -> (World, [Host; 2], [Segment; 2]) {
+    let mut world = World::seeded(1);
+    let segments = [world.lan(), world.fabric.segment(slow())];
+    world.fabric.set_link(segments[0], slow());
+    let [one, two] = segments;
+    let a = boot(&mut world, 1, vec![on(1, one, "10.0.0.1/24"), on(2, two, "192.168.7.1/24")]);
+    let b = boot(&mut world, 2, vec![on(1, one, "10.0.0.2/24"), on(2, two, "192.168.7.2/24")]);
+    meet(&mut world, a, b);
+    world.run_for(SOON);
+    connect(&mut world, a, b);
+    (world, [a, b], segments)
+}
+
+/// Lets bytes flow anew once both are connected, which an application asks for as soon as it is not. How long it took
+/// until the first of them came.
+fn back(world: &mut World, [a, b]: [Host; 2], (from, to): (Host, Host)) -> Option<Duration> {
+    let began = world.elapsed();
+    let peers: [PeerId; 2] = [name(world[a].identity()), name(world[b].identity())];
+    while world.elapsed() - began < PATIENCE {
+        for (host, peer) in [(a, peers[1]), (b, peers[0])] {
+            if conn(world, host).is_none() {
+                // Nobody may be known to be anywhere yet.
+                let _ = world.tell(host, |node, now| node.connect(now, peer));
+            }
+        }
+        world.run_for(Duration::from_millis(20));
+        if conn(world, from).is_some() && conn(world, to).is_some() {
+            let mut flow = Flow::try_begin(world, from, to)?;
+            flow.next_byte(world, PATIENCE)?;
+            return Some(world.elapsed() - began);
+        }
+    }
+    None
+}
+
+/// Every connection that a host was told of but the one that it sees has ended.
+fn sees_one(world: &World, host: Host) -> bool {
+    use handfast_core::Event::{PeerConnected, PeerDisconnected};
+    let mut open: Vec<ConnId> = Vec::new();
+    for event in &world[host].app.events {
+        match event {
+            PeerConnected(peer) => open.push(peer.conn),
+            PeerDisconnected(conn, ..) => open.retain(|open| open != conn),
+            _ => {}
+        }
+    }
+    open.len() == 1
+}
+
+#[test]
+fn one_of_two_links_is_cut_on_either_side_and_the_other_carries_on() {
+    for (cuts, sends) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (mut world, hosts, _) = two_links();
+        let (from, to) = (hosts[sends], hosts[1 - sends]);
+        let mut flow = Flow::begin(&mut world, from, to);
+        flow.run(&mut world, Duration::from_secs(1));
+        // The address that the connection uses says which link it is on.
+        world.take_down(hosts[cuts], 1);
+        let began = world.elapsed();
+        flow.run_until(&mut world, PATIENCE, |_, flow| flow.broken);
+        let took = back(&mut world, hosts, (from, to)).map(|_| world.elapsed() - began);
+        figure(format_args!("one of two links cut at host {cuts}, host {sends} sends: {took:?}"));
+        assert!(flow.broken && took.is_some_and(|took| took <= BACK), "{took:?}");
+        assert!(hosts.iter().all(|host| sees_one(&world, *host)));
+    }
+}
+
+#[test]
+fn a_network_that_comes_back_with_smaller_packets_carries_bytes_soon() {
+    for sends in [0, 1] {
+        let (mut world, a, b) = pair_of_hosts(1);
+        let lan = world.lan();
+        world.fabric.set_link(lan, slow());
+        connect(&mut world, a, b);
+        let (from, to) = ([a, b][sends], [b, a][sends]);
+        let mut flow = Flow::begin(&mut world, from, to);
+        flow.run(&mut world, Duration::from_secs(3));
+        world.fabric.set_link(lan, slow().with_loss(PerMille::ALWAYS));
+        flow.run(&mut world, Duration::from_millis(8_300));
+        world.fabric.set_link(lan, slow().with_mtu(1280));
+        let took = flow.next_byte(&mut world, PATIENCE);
+        figure(format_args!("back with 1,280 bytes at most, host {sends} sends: {took:?}"));
+        assert!(took.is_some_and(|took| took <= BACK), "{took:?}");
+        let read = flow.read;
+        flow.run(&mut world, Duration::from_secs(5));
+        assert!(flow.read - read > 500_000, "{}", flow.read - read);
+    }
+}
+
+#[test]
+fn a_path_that_carries_one_way_alone_for_a_while_ends_no_connection() {
+    for sends in [0, 1] {
+        for deaf in [0, 1] {
+            let (mut world, a, b) = pair_of_hosts(1);
+            let lan = world.lan();
+            world.fabric.set_link(lan, slow());
+            let before = connect(&mut world, a, b);
+            let hosts = [a, b];
+            let mut flow = Flow::begin(&mut world, hosts[sends], hosts[1 - sends]);
+            flow.run(&mut world, Duration::from_secs(1));
+            let mute = hosts[1 - deaf];
+            world.lose(move |from, _| from == mute);
+            flow.run(&mut world, Duration::from_millis(20_300));
+            world.lose_nothing();
+            let took = flow.next_byte(&mut world, PATIENCE);
+            figure(format_args!("host {deaf} heard nothing for 20.3 s, host {sends} sends: {took:?}"));
+            assert!(took.is_some_and(|took| took <= BACK), "{took:?}");
+            assert_eq!((conn(&world, a), conn(&world, b)), (Some(before.0), Some(before.1)));
+        }
+    }
+}
+
+#[test]
+fn three_of_ten_packets_lost_slow_a_transfer_down_and_no_more() {
+    for sends in [0, 1] {
+        let (mut world, a, b) = pair_of_hosts(1);
+        let lan = world.lan();
+        world.fabric.set_link(lan, slow().with_loss(PerMille(300)));
+        let before = connect(&mut world, a, b);
+        let hosts = [a, b];
+        let mut flow = Flow::begin(&mut world, hosts[sends], hosts[1 - sends]);
+        flow.run(&mut world, Duration::from_secs(60));
+        figure(format_args!("{} bytes in 60 s, of which 30 % of packets are lost", flow.read));
+        assert!(flow.read > 100_000 && !flow.broken, "{}", flow.read);
+        assert_eq!((conn(&world, a), conn(&world, b)), (Some(before.0), Some(before.1)));
+    }
+}
+
+#[test]
+fn a_nat_that_forgets_its_mapping_under_load_interrupts_a_transfer_for_a_moment() {
+    let mut world = World::seeded(1);
+    let (lan, internet) = (world.lan(), world.fabric.internet());
+    world.fabric.set_link(lan, slow());
+    let nat = Nat::new(Ipv4Addr::new(203, 0, 113, 7));
+    let router = world.fabric.router(lan, Router::Nat { nat, firewall: Firewall::Open });
+    let a = boot(&mut world, 1, vec![on(1, lan, "192.168.1.2/24")]);
+    let b = boot(&mut world, 2, vec![on(1, internet, "192.0.2.1/24")]);
+    world.run_for(Duration::from_millis(1));
+    let before = connect(&mut world, a, b);
+    for (from, to) in [(a, b), (b, a)] {
+        let mut flow = Flow::begin(&mut world, from, to);
+        for _ in 0..5 {
+            flow.run(&mut world, Duration::from_secs(2));
+            world.fabric.rebind(router);
+            // What was on its way counts as well: a while later it is gone.
+            flow.run(&mut world, Duration::from_millis(300));
+            let took = flow.next_byte(&mut world, PATIENCE);
+            figure(format_args!("another mapping under load: {took:?} and 300 ms"));
+            assert!(took.is_some_and(|took| took <= BACK), "{took:?}");
+        }
+    }
+    assert_eq!((conn(&world, a), conn(&world, b)), (Some(before.0), Some(before.1)));
+}
+
+#[test]
+fn who_slept_eight_hours_in_the_middle_of_a_transfer_is_back_soon_with_one_connection() {
+    for (sleeps, sends) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (mut world, a, b) = pair_of_hosts(1);
+        let hosts = [a, b];
+        meet(&mut world, a, b);
+        connect(&mut world, a, b);
+        let mut flow = Flow::begin(&mut world, hosts[sends], hosts[1 - sends]);
+        flow.run(&mut world, Duration::from_secs(1));
+        world.suspend(hosts[sleeps]);
+        world.run_for(Duration::from_secs(8 * 3600));
+        world.resume(hosts[sleeps]);
+        let took = back(&mut world, hosts, (hosts[sends], hosts[1 - sends]));
+        figure(format_args!("host {sleeps} slept for 8 h, host {sends} sends: {took:?}"));
+        assert!(took.is_some_and(|took| took <= BACK), "{took:?}");
+        flow.run(&mut world, Duration::from_millis(50));
+        assert!(flow.broken, "who reads is told that bytes are missing");
+        assert!(hosts.iter().all(|host| sees_one(&world, *host)));
+    }
+}
+
+#[test]
+fn a_peer_that_is_killed_in_the_middle_of_a_transfer_and_begins_anew_is_back_soon() {
+    for (dies, sends) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (mut world, a, b) = pair_of_hosts(1);
+        let hosts = [a, b];
+        meet(&mut world, a, b);
+        connect(&mut world, a, b);
+        let mut flow = Flow::begin(&mut world, hosts[sends], hosts[1 - sends]);
+        flow.run(&mut world, Duration::from_secs(1));
+        let lives = conn(&world, hosts[1 - dies]);
+        world.crash(hosts[dies]);
+        world.run_for(Duration::from_secs(5));
+        world.restart(hosts[dies]);
+        world[hosts[dies]].app.events.clear();
+        let anew = |world: &World| conn(world, hosts[1 - dies]).is_some_and(|conn| Some(conn) != lives);
+        let began = world.elapsed();
+        let peer = name(world[hosts[1 - dies]].identity());
+        while !anew(&world) && world.elapsed() - began < PATIENCE {
+            let _ = world.tell(hosts[dies], |node, now| node.connect(now, peer));
+            world.run_for(Duration::from_millis(20));
+        }
+        let took = back(&mut world, hosts, (hosts[sends], hosts[1 - sends])).map(|_| world.elapsed() - began);
+        figure(format_args!("host {dies} began anew, host {sends} sends: {took:?}"));
+        assert!(took.is_some_and(|took| took <= BACK), "{took:?}");
+        assert!(hosts.iter().all(|host| sees_one(&world, *host)));
+    }
+}
+
+#[test]
+fn both_dial_at_once_a_thousand_times_and_one_connection_is_left_each_time() {
+    for seed in 0..1000 {
+        let (mut world, a, b) = pair_of_hosts(seed);
+        // Now the one is first by a hair, now the other, and now they cross.
+        let apart = Duration::from_micros(seed % 7 * 500);
+        dial(&mut world, [a, b][seed as usize % 2], [b, a][seed as usize % 2]);
+        world.run_for(apart);
+        dial(&mut world, [b, a][seed as usize % 2], [a, b][seed as usize % 2]);
+        world.run_for(SOON);
+        assert!(sees_one(&world, a) && sees_one(&world, b), "seed {seed}");
+        let on_a = conn(&world, a).unwrap();
+        assert!(passes(&mut world, (a, on_a), b, SOON), "it is the same one: seed {seed}");
+    }
+}
