@@ -244,6 +244,11 @@ impl Running {
         drop(changed.wait_timeout_while(lock.lock().unwrap(), time, |said| !said.ended).unwrap());
     }
 
+    /// Whether it has told of such an event.
+    pub(crate) fn has_told(&self, name: &str) -> bool {
+        events(&self.out.text()).iter().any(|event| event["event"] == name)
+    }
+
     /// Waits for the first event of that name.
     pub(crate) fn event(&self, name: &str) -> Value {
         self.event_where(name, |_| true)

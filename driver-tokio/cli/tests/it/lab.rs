@@ -4,10 +4,13 @@
 //! mounts and processes. All of it goes with the process, whatever becomes of the test.
 
 use std::process::{Command, Output};
-use std::{any, env, io, process};
+use std::{any, env, fmt, io, process};
 
 /// Set in the process that is inside.
 const INSIDE: &str = "HANDFAST_TEST_INSIDE";
+
+/// How a line begins that says what a test measured.
+const MEASURED: &str = "measured: ";
 
 /// Set where every test must run.
 const ALL_TESTS: &str = "HANDFAST_ALL_TESTS";
@@ -34,6 +37,47 @@ impl Lab {
         for port in ["va", "vb"] {
             sh(&format!("ip link set {port} type bridge_slave mcast_flood off"));
         }
+    }
+
+    /// From here on 10 MB/s go to each device.
+    pub(crate) fn slow_down(&self) {
+        for port in ["va", "vb", "wa", "wb"] {
+            let limit = format!("tc qdisc add dev {port} root tbf rate 80mbit burst 256kb latency 50ms");
+            sh(&format!("if ip link show {port} > /dev/null 2>&1; then {limit}; fi"));
+        }
+    }
+
+    /// Joins the two by a second bridge, as 10.8.0.1 and 10.8.0.2.
+    pub(crate) fn second_link(&self) {
+        sh("ip link add br1 type bridge mcast_snooping 0 && ip link set br1 up");
+        for (name, number) in [("a", 1), ("b", 2)] {
+            sh(&format!("ip link add w{name} type veth peer name eth1 netns {name}"));
+            sh(&format!("ip link set w{name} master br1 up"));
+            self.inside(name, "echo 1 > /proc/sys/net/ipv6/conf/eth1/disable_ipv6");
+            self.inside(name, &format!("ip link set eth1 up; ip addr add 10.8.0.{number}/24 dev eth1"));
+        }
+    }
+
+    /// Runs a script in one of the two namespaces.
+    pub(crate) fn inside(&self, name: &str, script: &str) {
+        run(in_namespace(name, "sh").args(["-ec", script]));
+    }
+
+    /// Bytes that a device received so far, on any interface but loopback.
+    pub(crate) fn received(&self, name: &str) -> u64 {
+        self.received_on(name, "eth")
+    }
+
+    /// Bytes that a device received so far on interfaces whose names begin so.
+    pub(crate) fn received_on(&self, name: &str, interface: &str) -> u64 {
+        let output = in_namespace(name, "cat").arg("/proc/net/dev").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let of = |line: &str| {
+            let (name, counts) = line.trim().split_once(':')?;
+            let bytes = counts.split_whitespace().next()?.parse::<u64>().ok()?;
+            name.starts_with(interface).then_some(bytes)
+        };
+        text.lines().filter_map(of).sum()
     }
 }
 
@@ -64,6 +108,14 @@ pub(crate) fn in_lab_with<F: FnOnce(&Lab)>(needs: &[&[&str]], net: Net, body: F)
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{test} failed in its namespace\n{out}\n{err}");
     assert!(out.contains("1 passed"), "{test} did not run in its namespace\n{out}\n{err}");
+    for line in err.lines().filter(|line| line.starts_with(MEASURED)) {
+        say(line);
+    }
+}
+
+/// Prints what a test measured inside, past the harnesses of both processes.
+pub(crate) fn measured(what: fmt::Arguments<'_>) {
+    say(&format!("{MEASURED}{what}"));
 }
 
 /// Whether this host allows namespaces and has the tools.
@@ -80,14 +132,18 @@ fn works(command: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Past the test harness, which would swallow it.
 fn skip(why: &str) {
-    use io::Write as _;
     assert!(
         env::var_os(ALL_TESTS).is_none_or(|set| set != "1"),
         "{ALL_TESTS}=1, and a test cannot run: {why}"
     );
-    let _ = writeln!(io::stderr(), "SKIPPED, for want of unprivileged namespaces or of a tool: {why}");
+    say(&format!("SKIPPED, for want of unprivileged namespaces or of a tool: {why}"));
+}
+
+/// Past the test harness, which would swallow it.
+fn say(line: &str) {
+    use io::Write as _;
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn build(net: Net) {
