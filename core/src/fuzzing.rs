@@ -14,13 +14,14 @@
 //! | `node_calls` | a script: every verb of two whole nodes, and every answer |
 //! | `txt` | a TXT record, and what it announces |
 //! | `record` | a stored record |
+//! | `value` | values of an application on a stream |
 //! | `identity` | a stored key |
 //! | `text` | peer ids, fingerprints, service names, kinds of services and codes, as people give them |
 //!
 //! Each panics where an invariant breaks. Scripts are read from the front, an octet a step; `fuzz/seeds` has
 //! some of each target, which the tests of the core replay.
 
-use crate::{id, identity, mdns, node, pairing, quic, server, store, wire};
+use crate::{id, identity, mdns, node, pairing, quic, server, store, value, wire};
 use std::time::Instant;
 
 /// Reads a certificate as TLS does.
@@ -92,4 +93,9 @@ pub fn text(octets: &[u8]) {
 /// Reads a TXT record.
 pub fn txt(rdata: &[u8]) {
     node::fuzz::txt(rdata);
+}
+
+/// Reads values of an application.
+pub fn value(stream: &[u8]) {
+    value::fuzz::value(stream);
 }

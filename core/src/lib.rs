@@ -106,6 +106,7 @@ pub mod store;
 mod table;
 #[cfg(test)]
 mod testing;
+pub mod value;
 mod wire;
 
 pub use ask::{Answer, Ask};

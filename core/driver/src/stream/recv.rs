@@ -2,7 +2,7 @@
 
 use super::DROPPED;
 use crate::desk::NodeHandle;
-use crate::slot::Slot;
+use crate::slot::{Drain, Slot};
 use bytes::Bytes;
 use handfast_core::error::ReadError;
 use handfast_core::{ConnId, StreamId};
@@ -19,8 +19,11 @@ pub struct RawRecv {
     slot: Arc<Slot>,
     key: u64,
     /// What was taken out of the slot, from `next` on.
-    chunks: Vec<Bytes>,
-    next: usize,
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) next: usize,
+    /// What came of a value that is not whole.
+    #[cfg(feature = "values")]
+    pub(crate) frames: handfast_core::value::Frames,
     /// The end, an error or a stop: the core knows that nobody reads any longer.
     ended: bool,
 }
@@ -33,7 +36,16 @@ impl fmt::Debug for RawRecv {
 
 impl RawRecv {
     pub(crate) fn new(handle: NodeHandle, slot: Arc<Slot>, key: u64) -> Self {
-        Self { handle, slot, key, chunks: Vec::new(), next: 0, ended: false }
+        Self {
+            handle,
+            slot,
+            key,
+            chunks: Vec::new(),
+            next: 0,
+            #[cfg(feature = "values")]
+            frames: handfast_core::value::Frames::default(),
+            ended: false,
+        }
     }
 
     /// The connection it is in.
@@ -93,7 +105,7 @@ impl RawRecv {
     }
 
     /// Makes sure that a chunk is at hand; false at the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
         loop {
             if self.next < self.chunks.len() {
                 return Poll::Ready(Ok(true));
@@ -102,8 +114,7 @@ impl RawRecv {
             self.next = 0;
             let mut state = self.slot.lock();
             if !state.chunks.is_empty() {
-                std::mem::swap(&mut self.chunks, &mut state.chunks);
-                state.buffered = 0;
+                self.slot.take(&mut state, &mut self.chunks);
             }
             let more = std::mem::take(&mut state.more);
             if self.chunks.is_empty() && !more {
@@ -123,7 +134,7 @@ impl RawRecv {
 
     /// The slot was full and is empty: takes what the core held back, which lets the peer send more.
     fn refill(&mut self) {
-        let own = self.handle.with(|locked, _| self.slot.drain(locked.stream(&self.slot)));
+        let own = self.handle.with(|locked, _| self.slot.drain(locked.stream(&self.slot), Drain::Asked));
         // The reader is the caller: it looks again.
         drop(own);
     }
@@ -172,8 +183,7 @@ impl RawRecv {
             }
         });
         let mut state = self.slot.lock();
-        state.chunks.clear();
-        state.buffered = 0;
+        self.slot.take(&mut state, &mut Vec::new());
         state.more = false;
         state.end = Some(Err(ReadError::Gone));
     }
