@@ -106,7 +106,9 @@ pub struct Config {
     pub max_streams: u32,
     /// Bytes of one stream that are received and not read. At most 4 MiB.
     pub stream_window: u32,
-    /// Bytes of one connection that are received and not read; less where [`Config::receive_budget`] says so.
+    /// Bytes of one connection that are received and not read; less where [`Config::receive_budget`] says so. A driver
+    /// holds at most 4 MiB more for readers. Below `stream_window` times the streams that a peer may have open, streams
+    /// that nobody reads can hold up others.
     pub receive_window: u32,
     /// Bytes of one connection that are written and not acknowledged; less where [`Config::send_budget`] says so.
     pub send_window: u32,

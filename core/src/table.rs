@@ -17,8 +17,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// One table.
-    pub(crate) fn new(name: &'static str, len: usize, bound: usize) -> Self {
+    /// One table, of whoever holds one beside a node's.
+    pub fn new(name: &'static str, len: usize, bound: usize) -> Self {
         Self { name, len, bound }
     }
 

@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 5] = [
         "shares",
         "table",
         "testing",
+        "value",
     ],
     &["wire"],
     &["global", "mdns", "quic", "pairing"],
@@ -146,6 +147,21 @@ fn nothing_is_left_for_later_and_no_test_is_ignored() {
         let text = fs::read_to_string(&path).unwrap();
         for word in words.map(|parts| parts.concat()) {
             assert!(!text.contains(&word), "{} has {word}", path.display());
+        }
+    }
+}
+
+/// Whether dropping a future loses anything is not to be guessed.
+#[test]
+fn every_future_of_a_drivers_handles_says_whether_it_is_cancel_safe() {
+    for path in sources(&root().join("core/driver/src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("pub async fn ")) {
+            let above =
+                lines[..at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
+            let says_so = above.into_iter().any(|line| line.to_lowercase().contains("cancel safe"));
+            assert!(says_so, "{}:{}: {line}", path.display(), at + 1);
         }
     }
 }

@@ -29,6 +29,11 @@ impl Alarms {
         (at, self.next)
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// When the next one fires.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.waiting.keys().next().map(|(at, _)| *at)

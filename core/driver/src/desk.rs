@@ -5,6 +5,7 @@
 mod browsers;
 mod conns;
 mod streams;
+mod tables;
 
 pub(crate) use conns::{End, Standing};
 
@@ -172,6 +173,8 @@ impl Desk {
         if self.stopped {
             queue.close();
         } else {
+            // Nobody tells of those that are gone before the next event.
+            self.listeners.retain(|listener| listener.strong_count() > 0);
             self.listeners.push(Arc::downgrade(&queue));
         }
         queue

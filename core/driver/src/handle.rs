@@ -154,7 +154,7 @@ impl<R: Runtime> Builder<R> {
     /// Starts the node; done once its sockets are open, or were refused, and the store has loaded.
     ///
     /// Call it within the runtime. A socket that could not be opened fails nothing: see
-    /// [`Node::local_addresses`]. Dropping the future stops the node.
+    /// [`Node::local_addresses`]. Not cancel safe: dropping the future stops the node.
     ///
     /// # Errors
     /// [`StartError`].
@@ -313,7 +313,7 @@ impl<R: Runtime> Node<R> {
     /// Says goodbye, delivers what was finished, closes every connection and every socket: done when that
     /// is, within [`SHUTDOWN_LIMIT`](crate::SHUTDOWN_LIMIT).
     ///
-    /// Dropping the future lets the node wind down by itself. Calling it again waits again.
+    /// Cancel safe: dropping the future lets the node wind down by itself. Calling it again waits again.
     pub async fn shutdown(&self) {
         self.handle.with(|locked, _| {
             if locked.life == Life::Running {

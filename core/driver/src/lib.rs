@@ -39,6 +39,8 @@ mod slot;
 mod socket;
 mod store;
 mod stream;
+#[cfg(feature = "values")]
+mod value;
 
 pub use bind::open as open_socket;
 pub use broadcast::BroadcastError;
@@ -54,8 +56,8 @@ pub use handfast_core::{
     DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, Identity, Interfaces,
     Keeping, KnownAddress, Metadata, PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId,
     PeerIdKind, Protocol, PublicKey, PublicationId, ServerConfig, ServerFailure, ServerState, ServerStats,
-    ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Target,
-    TrustedKey, TxtRecord, TxtValue,
+    ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Table,
+    Target, TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;
@@ -69,7 +71,10 @@ pub use runtime::{First, Runtime, Socket, Timer, Watch};
 pub use server::{SNAPSHOT_EVERY, Server, ServerBuilder, ServerStartError};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;
+pub use slot::{MAX_CONNECTION_BUFFER, MAX_STREAM_BUFFER};
 #[cfg(feature = "redb")]
 pub use store::redb::RedbStore;
 pub use store::{MemoryStore, Store, StoreError};
 pub use stream::{RawRecv, RawSend, read_error, write_error};
+#[cfg(feature = "values")]
+pub use value::{ReadValueError, ValueError, WriteValueError};

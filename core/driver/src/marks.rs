@@ -42,7 +42,7 @@ impl<R: Runtime> Node<R> {
     /// too; done when both sides saved each other.
     ///
     /// The trust is stored and goes on after a restart, until the two are paired or it is ended by
-    /// [`Node::distrust`]: dropping the future ends nothing, and calling this again awaits the same trust. The key is
+    /// [`Node::distrust`]. Cancel safe: dropping the future ends nothing, and calling this again awaits the same trust. The key is
     /// dialled wherever discovery sees it, and where `target` says. A whole fingerprint is what counts: its first
     /// digits can be forged.
     ///
@@ -97,7 +97,7 @@ impl<R: Runtime> Node<R> {
         decide(&self.handle, key, |node, now| node.pairing().ban(now, key)).await
     }
 
-    /// Lifts a ban, as [`Node::ban`] sets it. Whether there was one.
+    /// Lifts a ban, as [`Node::ban`] sets it, and as cancel safe. Whether there was one.
     ///
     /// # Errors
     /// [`MarkingError::Stopped`]

@@ -115,8 +115,8 @@ impl Hosting {
         self.running.id
     }
 
-    /// Waits until somebody has paired, or until the window has closed. Dropping the future closes the
-    /// window, as long as nothing is decided.
+    /// Waits until somebody has paired, or until the window has closed. Not cancel safe: dropping the future closes
+    /// the window, as long as nothing is decided.
     ///
     /// # Errors
     /// [`HostingError::Failed`], [`HostingError::Stopped`].

@@ -254,14 +254,18 @@ impl<R: Runtime> PeerHandle<R> {
 
     /// Dials until there is a connection, or until it is clear that there will be none.
     async fn reach(&self, last: &mut Option<DialError>) -> Result<Connection<R>, DialError> {
-        let mut events = self.node.events();
+        let mut events: Option<Events> = None;
         loop {
             match self.node.connect(self.id).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) if !may_pass(error) => return Err(error),
                 Err(error) => *last = Some(error),
             }
-            self.pause(&mut events).await;
+            match &mut events {
+                Some(events) => self.pause(events).await,
+                // What came before it listened is found by the next try.
+                None => events = Some(self.node.events()),
+            }
         }
     }
 

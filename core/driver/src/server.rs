@@ -118,7 +118,7 @@ impl<R: Runtime> ServerBuilder<R> {
 
     /// Starts the server; done once a socket is open and the snapshot is read.
     ///
-    /// Call it within the runtime. Dropping the future stops the server.
+    /// Call it within the runtime. Not cancel safe: dropping the future stops the server.
     ///
     /// # Errors
     /// [`ServerStartError`].
@@ -175,7 +175,7 @@ impl<R: Runtime> Server<R> {
     /// Answers what was asked, closes every connection and every socket, and writes its snapshot: done when that is,
     /// within [`SHUTDOWN_LIMIT`](crate::SHUTDOWN_LIMIT) and the time that the disk takes.
     ///
-    /// Dropping the future lets the server wind down by itself. Calling it again waits again.
+    /// Cancel safe: dropping the future lets the server wind down by itself. Calling it again waits again.
     pub async fn shutdown(&self) {
         self.handle.with(|locked, _| {
             if locked.life == Life::Running {

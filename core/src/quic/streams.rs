@@ -198,7 +198,7 @@ impl StreamMut<'_> {
     }
 
     /// Sets how much sooner than those of other streams its bytes leave: the higher go first, those that are equal
-    /// take turns. 0 at the beginning.
+    /// take turns. 0 at the beginning. A packet's worth may be under way as before.
     pub fn set_priority(&mut self, priority: i32) {
         // A half that quinn-proto has forgotten has nothing to send.
         let _ = self.quic_send().set_priority(priority);

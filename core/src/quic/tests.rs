@@ -16,6 +16,7 @@ mod datagrams;
 mod hostile;
 mod limits;
 mod requests;
+mod streams;
 
 struct Pair {
     now: Instant,

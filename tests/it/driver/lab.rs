@@ -116,6 +116,13 @@ pub(super) async fn seen<R: TestRuntime>(node: &Node<R>) -> Connection<R> {
     }
 }
 
+/// A number that no other call in this process, or in another, has.
+pub(super) fn unique() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    u64::from(std::process::id()) << 12 | NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Bytes that are the same for the same seed, and nowhere repeat soon.
 pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed | 1;

@@ -3,6 +3,9 @@
 
 mod broadcast;
 mod bulk;
+mod cancel;
+mod cancel_pairing;
+mod closing;
 mod connect;
 mod consent;
 mod datagrams;
@@ -12,13 +15,16 @@ mod hooks;
 mod lab;
 mod marks;
 mod pairing;
+mod parity;
 mod peer;
+mod pressure;
 mod request;
 mod server;
 mod services;
 mod sockets;
 mod streams;
 mod trouble;
+mod values;
 
 /// Runs each function on every pair of runtimes.
 macro_rules! on_every_runtime {

@@ -3,6 +3,7 @@
 use super::Desk;
 use crate::events::MAX_QUEUED_EVENTS;
 use crate::shared::{Locked, add_waker};
+use crate::slot::Pool;
 use handfast_core::{ConnId, ConnectedPeer, DisconnectReason, Node, PeerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +63,8 @@ pub(super) struct Conn {
     pub(super) openers: Vec<Waker>,
     /// Who waits for a datagram.
     pub(super) readers: Vec<Waker>,
+    /// What its streams hold for their readers.
+    pub(super) pool: Pool,
     end: Arc<End>,
 }
 
@@ -76,7 +79,13 @@ impl Conns {
 
     pub(super) fn begin(&mut self, peer: &ConnectedPeer) -> Standing {
         let end = Arc::new(End::default());
-        let conn = Conn { peer: peer.id, openers: Vec::new(), readers: Vec::new(), end: Arc::clone(&end) };
+        let conn = Conn {
+            peer: peer.id,
+            openers: Vec::new(),
+            readers: Vec::new(),
+            pool: Pool::default(),
+            end: Arc::clone(&end),
+        };
         self.standing.insert(peer.conn, conn);
         Standing { peer: peer.clone(), end }
     }
@@ -97,6 +106,16 @@ impl Conns {
         for conn in self.standing.keys().copied().collect::<Vec<_>>() {
             self.end(conn, DisconnectReason::ClosedHere, wakers);
         }
+    }
+
+    /// Room for the bytes of a new stream.
+    pub(super) fn pool(&self, conn: ConnId) -> Pool {
+        self.standing.get(&conn).map(|conn| conn.pool.clone()).unwrap_or_default()
+    }
+
+    /// Ends that are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.ended.len()
     }
 
     fn find_end(&self, conn: ConnId) -> Option<Arc<End>> {

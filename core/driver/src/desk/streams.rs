@@ -2,7 +2,7 @@
 
 use super::{Arrival, Call, Desk, MAX_UNACCEPTED_STREAMS};
 use crate::shared::{Life, Locked, add_waker};
-use crate::slot::Slot;
+use crate::slot::{Drain, Slot};
 use crate::stream::{DROPPED, REFUSED};
 use bytes::Bytes;
 use handfast_core::error::{Gone, OpenError};
@@ -41,11 +41,11 @@ impl Desk {
             Direction::Bi => 2,
             Direction::Uni => 1,
         };
-        let slot = Arc::new(Slot::new(conn, id, halves));
+        let slot = Arc::new(Slot::new(conn, id, halves, self.conns.pool(conn)));
         let key = self.slots.insert(Arc::clone(&slot)) as u64 + 1;
         stream.set_key(key);
         let label = stream.label().to_owned();
-        slot.drain(Ok(stream));
+        slot.drain(Ok(stream), Drain::Modest);
         let arrival = Arrival { slot, key, peer, label, direction };
         match &self.hooks {
             Some(hooks) => wakers.extend(hooks.push(Call::Stream(arrival))),
@@ -79,7 +79,7 @@ impl Desk {
         }
         let Some(slot) = self.find(key, conn, id) else { return };
         if now.readable {
-            wakers.extend(slot.drain(node.stream(conn, id)));
+            wakers.extend(slot.drain(node.stream(conn, id), Drain::Modest));
         }
         if now.writable || now.finished || now.stopped.is_some() {
             let mut state = slot.lock();
@@ -99,7 +99,7 @@ impl Desk {
     ) {
         self.conns.end(conn, reason, wakers);
         for (_, slot) in self.slots.iter().filter(|(_, slot)| slot.conn == conn) {
-            wakers.extend(slot.drain(node.stream(conn, slot.stream)));
+            wakers.extend(slot.drain(node.stream(conn, slot.stream), Drain::Modest));
             let mut state = slot.lock();
             state.gone = true;
             wakers.extend(state.writer.take());
@@ -133,7 +133,7 @@ impl Locked<Node, Desk> {
                     Direction::Bi => 2,
                     Direction::Uni => 1,
                 };
-                let slot = Arc::new(Slot::new(conn, stream, halves));
+                let slot = Arc::new(Slot::new(conn, stream, halves, self.desk.conns.pool(conn)));
                 self.desk.slots.insert(Arc::clone(&slot));
                 Ok((slot, key))
             }

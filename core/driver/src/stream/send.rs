@@ -144,8 +144,8 @@ impl RawSend {
         self.write_chunks(&mut [chunk]).await
     }
 
-    /// Writes all of `chunks` without copying. If the future is dropped, what is left in them was not
-    /// written.
+    /// Writes all of `chunks` without copying. Cancel safe: what is left in them when the future is dropped was not
+    /// written, and the rest was.
     ///
     /// # Errors
     /// As [`RawSend::poll_write`].
