@@ -2,6 +2,7 @@
 //!
 //! Reads and writes streams, and never looks at what is asked: see `requests.rs`.
 
+use super::subscriptions::framed;
 use super::{Due, Server};
 use crate::error::{ReadError, WriteError};
 use crate::id::{ConnId, StreamId};
@@ -17,6 +18,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// One request and its reply.
 pub(super) struct Exchange {
     pub(super) until: Instant,
+    /// Whether the reply goes behind its length, as on a subscription.
+    framed: bool,
     pub(super) state: State,
 }
 
@@ -58,7 +61,7 @@ impl Server {
                 return;
             }
             let until = now.mono + PATIENCE;
-            self.exchanges.insert(key, Exchange { until, state: State::Reading(Vec::new()) });
+            self.exchanges.insert(key, Exchange { until, framed: false, state: State::Reading(Vec::new()) });
             self.deadlines.insert((until, Due::Exchange(conn, stream)));
         }
         match &self.exchanges[&key].state {
@@ -74,9 +77,16 @@ impl Server {
             self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
             // A store may have taken its time.
             exchange.until = now + PATIENCE;
-            exchange.state = State::Writing(reply.encode());
+            exchange.state = State::Writing(if exchange.framed { framed(reply) } else { reply.encode() });
             self.deadlines.insert((exchange.until, Due::Exchange(conn, stream)));
             self.write_reply(conn, stream);
+        }
+    }
+
+    /// Whatever is answered is said as on a subscription: a refusal, that is.
+    pub(super) fn frame_reply(&mut self, asker: (ConnId, StreamId)) {
+        if let Some(exchange) = self.exchanges.get_mut(&asker) {
+            exchange.framed = true;
         }
     }
 

@@ -63,7 +63,10 @@ impl Server {
                 self.seek(now, asker, &client, sought)
             }
             Ok(Some(Request::Lookup(wanted))) => self.seek(now, asker, &client, sought(&wanted)),
-            Ok(Some(Request::Subscribe(wanted))) => self.subscribe(now, asker, &client, &wanted),
+            Ok(Some(Request::Subscribe(wanted))) => {
+                self.frame_reply(asker);
+                self.subscribe(now, asker, &client, &wanted)
+            }
         };
         if let Err(No(code, seq, retry)) = asked {
             self.refuse(now, asker, code, seq, retry);

@@ -218,7 +218,7 @@ pub(super) fn answer(now_s: u64, id: PeerId, entry: &DirectoryEntry) -> Answer {
 }
 
 /// A reply behind its length, as it stands on a subscription.
-fn framed(reply: &Reply) -> Bytes {
+pub(super) fn framed(reply: &Reply) -> Bytes {
     let body = reply.encode();
     let mut frame = BytesMut::with_capacity(4 + body.len());
     frame.extend_from_slice(&(body.len() as u32).to_be_bytes());

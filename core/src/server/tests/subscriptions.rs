@@ -133,8 +133,8 @@ fn one_connection_subscribes_to_256_peers_and_not_to_more() {
     let some = |n: usize| (0..n).map(|n| Wanted { peer_id: id(n), token: [0; 32] }).collect();
     let stream = world.ask(a, &Request::Subscribe(some(128)));
     world.ask(a, &Request::Subscribe(some(120)));
-    let reply = world.request(a, &Request::Subscribe(some(9)));
-    assert_eq!(refusal(&reply).0, RefusalCode::TooLarge);
+    let refused = world.ask(a, &Request::Subscribe(some(9)));
+    assert_eq!(refusal(&world.told(a, refused)[0]).0, RefusalCode::TooLarge, "behind its length");
     world.ask(a, &Request::Subscribe(some(8)));
     assert_eq!(world.server.stats().subscriptions, 256);
     world.give_up(a, stream);
