@@ -43,6 +43,12 @@ pub(crate) struct Global {
     /// Where the other device is, where discovery cannot tell
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) addr: Option<String>,
+    /// Find paired devices beyond the LAN by this discovery server (see `serve`); may be repeated
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    pub(crate) server: Vec<SocketAddr>,
+    /// The key that the server shows when it starts: one for each --server, in the same order
+    #[arg(long, global = true, value_name = "KEY")]
+    pub(crate) server_key: Vec<Fingerprint>,
     /// Answer yes to every question but for a code
     #[arg(long, short, global = true)]
     pub(crate) yes: bool,

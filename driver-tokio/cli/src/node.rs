@@ -4,7 +4,8 @@ use crate::exit::{Failure, Kind};
 use crate::output::{Event, Found};
 use crate::work::Options;
 use handfast_core::{
-    Config, DiscoveredPeer, Interfaces, Metadata, PairedPeer, PeerIdKind, ServiceName, Source,
+    Config, DiscoveredPeer, DiscoveryServer, Fingerprint, Interfaces, Metadata, PairedPeer, PeerIdKind,
+    ServiceName, Source,
 };
 
 /// How long a connection lasts with keep-alives lost: so many intervals of them.
@@ -25,6 +26,13 @@ pub(crate) fn config(options: &Options) -> Result<Config, Failure> {
     if !options.interface.is_empty() {
         check_interfaces(&options.interface)?;
         config = config.with_interfaces(Interfaces::only(options.interface.clone()));
+    }
+    if options.server.len() != options.server_key.len() {
+        return Err(Kind::Usage.because("each --server wants the --server-key that it shows"));
+    }
+    for (server, key) in options.server.iter().zip(&options.server_key) {
+        let key: Fingerprint = key.parse().map_err(|error| Kind::Usage.because(error))?;
+        config = config.with_server(DiscoveryServer::new(*server, key));
     }
     if let Some(timeout) = options.idle_timeout {
         config = config.with_idle(timeout, timeout / KEEP_ALIVES_A_TIMEOUT);
@@ -91,6 +99,7 @@ fn source(source: &Source) -> &'static str {
         Source::Mdns { .. } => "mdns",
         Source::Manual => "manual",
         Source::Remembered => "remembered",
+        Source::Global => "global",
         _ => "other",
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::args::Global;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -172,6 +173,9 @@ pub(crate) struct Options {
     pub(crate) app: String,
     pub(crate) interface: Vec<String>,
     pub(crate) port: u16,
+    /// Discovery servers, and their keys.
+    pub(crate) server: Vec<SocketAddr>,
+    pub(crate) server_key: Vec<String>,
     pub(crate) name: Option<String>,
     pub(crate) idle_timeout: Option<Duration>,
 }
@@ -182,6 +186,8 @@ impl From<&Global> for Options {
             app: global.app.to_string(),
             interface: global.interface.clone(),
             port: global.port,
+            server: global.server.clone(),
+            server_key: global.server_key.iter().map(ToString::to_string).collect(),
             name: global.name.clone(),
             idle_timeout: global.idle_timeout,
         }
@@ -204,6 +210,11 @@ impl Options {
         }
         if wanted.port != 0 && self.port != wanted.port {
             return says("--port", &self.port, &wanted.port);
+        }
+        if !wanted.server.is_empty()
+            && (&self.server, &self.server_key) != (&wanted.server, &wanted.server_key)
+        {
+            return says("--server", &self.server, &wanted.server);
         }
         if let Some(name) = &wanted.name
             && self.shown_name() != wanted.shown_name()

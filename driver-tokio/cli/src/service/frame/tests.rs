@@ -10,6 +10,8 @@ fn order(word: &str) -> FromClient {
         app: "handfast".to_owned(),
         interface: vec!["lo".to_owned()],
         port: 0,
+        server: Vec::new(),
+        server_key: Vec::new(),
         name: None,
         idle_timeout: None,
     };
