@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::directory::{DirectoryReply, DirectoryRequest};
 use crate::error::HookFailed;
 use crate::event::{PairedPeer, PairingId};
+use crate::host::HostName;
 use crate::id::{PairId, PeerId, PublicKey};
 use crate::metadata::Metadata;
 use crate::store::{StoreReply, StoreRequest};
@@ -33,6 +34,8 @@ pub enum Ask {
     /// Do this with the store that discovery servers share. No node asks it, and of servers only one that
     /// [`Keeping::Asked`](crate::Keeping::Asked) made. Unanswered for 5 s it has failed.
     Directory(DirectoryToken, DirectoryRequest),
+    /// Look up the addresses of this host, with its port. Unanswered for 5 s it has none.
+    Resolve(ResolveToken, HostName),
 }
 
 /// Who wants to be joined. All of it is unauthenticated.
@@ -113,6 +116,8 @@ pub enum Answer {
     Store(StoreToken, StoreReply),
     /// To [`Ask::Directory`].
     Directory(DirectoryToken, DirectoryReply),
+    /// To [`Ask::Resolve`]: none where it has none, or could not be looked up. The first 8 are heeded.
+    Resolve(ResolveToken, Vec<SocketAddr>),
 }
 
 /// What the application says to a peer that wants to be joined.
@@ -146,4 +151,6 @@ tokens! {
     StoreToken,
     /// Answers one [`Ask::Directory`].
     DirectoryToken,
+    /// Answers one [`Ask::Resolve`].
+    ResolveToken,
 }

@@ -2,10 +2,12 @@
 
 mod interfaces;
 mod labels;
+mod reach;
 mod servers;
 
 pub use interfaces::Interfaces;
 pub use labels::Labels;
+pub use reach::{Policy, Sources};
 #[cfg(test)]
 pub(crate) use servers::MAX_SERVER_ADDRESSES;
 pub(crate) use servers::MAX_SERVERS;
@@ -27,6 +29,7 @@ use std::time::Duration;
 /// | time until both `Hello`s passed | 10 s | [`handshake_timeout`](Self::handshake_timeout) |
 /// | silence until a connection is given up | 45 s | [`idle_timeout`](Self::idle_timeout) |
 /// | interval of keep-alives on a quiet connection | 20 s | [`keep_alive`](Self::keep_alive) |
+/// | time without a stream until a connection is closed | none | [`idle_close`](Self::idle_close) |
 /// | streams that a peer may have open, each direction | 100 | [`max_streams`](Self::max_streams) |
 /// | bytes received and not read, one stream | 1 MiB | [`stream_window`](Self::stream_window) |
 /// | bytes received and not read, one connection | 8 MiB | [`receive_window`](Self::receive_window) |
@@ -51,7 +54,10 @@ use std::time::Duration;
 /// | pairing requests shown: at a time, and of one source a minute | 1 and 1 |
 /// | keys trusted and not paired yet, and keys banned | 64 and 4,096 |
 /// | time to answer: a person, a hook, [`Ask::Admit`](crate::Ask::Admit) | 120 s, 30 s, 5 s |
-/// | addresses given of one peer, heeded of one interface, tried by one dial | 16 each |
+/// | addresses given of one peer, heeded of one interface, that one dial begins with | 16 each |
+/// | names given of one peer, addresses of one name, and addresses remembered of one peer | 4, 8 and 8 |
+/// | names that are looked up at a time, and time for one | 64 and 5 s |
+/// | peers that are dialled at a time without being asked for | 32 |
 /// | connections that one peer may keep beside the one that is shown | 1 |
 /// | streams that this node may have open on one connection, whatever the peer allows | 65,536 |
 /// | bytes of a stream's label | 255 |
@@ -79,6 +85,11 @@ pub struct Config {
     pub interfaces: Interfaces,
     /// What is announced on the LAN.
     pub advertise: Advertise,
+    /// Which sources of peers' addresses are heeded; [`Node::set_sources`](crate::Node::set_sources) changes it.
+    pub sources: Sources,
+    /// Whether paired peers are kept connected, as far as
+    /// [`PeersMut::set_policy`](crate::PeersMut::set_policy) does not say otherwise.
+    pub policy: Policy,
     /// Servers that tell peers where this node is, and this node where they are, beyond the LAN: at most 8. Without any
     /// nothing is sent beyond it but to addresses that are known of peers.
     pub servers: Vec<DiscoveryServer>,
@@ -88,8 +99,12 @@ pub struct Config {
     pub hearsay: Hearsay,
     /// Silence after which a connection is given up. Above [`Config::keep_alive`].
     pub idle_timeout: Duration,
-    /// Interval of keep-alives on a quiet connection.
+    /// Interval of keep-alives on a quiet connection. None are sent to strangers, nor where
+    /// [`Config::idle_close`] ends a connection first.
     pub keep_alive: Duration,
+    /// After what time without a stream of the application, or a datagram, a connection is closed with the code OK,
+    /// unless its peer is [kept connected](Policy::Eager). Not 0; `None`: never.
+    pub idle_close: Option<Duration>,
     /// How long a stranger may take to be authenticated.
     pub handshake_timeout: Duration,
     /// Connections that were accepted, and again so many that were dialled; those count as well that are
@@ -191,11 +206,14 @@ impl Config {
             port: 0,
             interfaces: Interfaces::default(),
             advertise: Advertise::default(),
+            sources: Sources::all(),
+            policy: Policy::default(),
             servers: Vec::new(),
             announce: Announce::default(),
             hearsay: Hearsay::default(),
             idle_timeout: Duration::from_secs(45),
             keep_alive: Duration::from_secs(20),
+            idle_close: None,
             handshake_timeout: Duration::from_secs(10),
             max_connections: 1024,
             max_unauthenticated: 64,
@@ -266,6 +284,20 @@ impl Config {
         self
     }
 
+    /// Sets which sources of peers' addresses are heeded.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Sets whether paired peers are kept connected.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// Sets whether the application is asked about each connection.
     #[must_use]
     pub fn with_admission(mut self, consent: Consent) -> Self {
@@ -284,6 +316,13 @@ impl Config {
     #[must_use]
     pub fn with_labels(mut self, labels: Labels) -> Self {
         self.labels = labels;
+        self
+    }
+
+    /// Sets after what time without a stream a connection is closed.
+    #[must_use]
+    pub fn with_idle_close(mut self, after: Option<Duration>) -> Self {
+        self.idle_close = after;
         self
     }
 
@@ -306,6 +345,9 @@ impl Config {
         }
         if self.idle_timeout <= self.keep_alive {
             return Err(ConfigError::IdleTimeout);
+        }
+        if self.idle_close.is_some_and(|after| after.is_zero()) {
+            return Err(ConfigError::IdleClose);
         }
         if self.servers.len() > MAX_SERVERS || !self.servers.iter().all(DiscoveryServer::is_sound) {
             return Err(ConfigError::Servers);

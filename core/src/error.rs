@@ -48,6 +48,18 @@ pub enum ServiceNameError {
     NoLetter,
 }
 
+/// Why text is no host with a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HostNameError {
+    /// Not a name of a host, of at most 253 bytes.
+    #[error("a host is letters, digits, '-' and '_' with dots between, at most 253 bytes")]
+    Host,
+    /// No port, or one that is not 1 to 65535.
+    #[error("a port of 1 to 65535 is missing")]
+    Port,
+}
+
 /// Why text is no kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -187,6 +199,9 @@ pub enum ConfigError {
     /// The pairing window is not 30 to 600 s.
     #[error("a pairing window lasts 30 to 600 seconds")]
     PairingWindow,
+    /// The time after which a connection is closed that nobody uses is 0.
+    #[error("a connection is not closed for being unused at once")]
+    IdleClose,
     /// The idle timeout is 0, or not above the keep-alive interval.
     #[error("the idle timeout must be above the keep-alive interval")]
     IdleTimeout,

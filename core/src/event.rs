@@ -1,11 +1,13 @@
 //! What a node tells its application.
 
 mod servers;
+mod state;
 
 pub use servers::{ServerFailure, ServerState, ServerStatus};
+pub use state::{IdleReason, PeerState};
 
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PublicKey};
-use crate::io::SocketSpec;
+use crate::io::{SocketSpec, UnixTime};
 use crate::metadata::Metadata;
 use crate::service::{BrowseId, PublicationId, ServiceInstance, ServiceKey};
 use std::io;
@@ -31,6 +33,8 @@ pub enum Event {
     PeerConnected(ConnectedPeer),
     /// A connection that was reported by [`Event::PeerConnected`] ended.
     PeerDisconnected(ConnId, PeerId, DisconnectReason),
+    /// How it stands with a paired peer changed, and why. What lasted no time may be left out.
+    PeerState(PeerId, PeerState),
     /// No connection to a peer could be made.
     ConnectFailed(PeerId, ConnectFailure),
     /// A key that has no pairing with this node connected, and was told so.
@@ -118,12 +122,17 @@ pub struct DiscoveredPeer {
 }
 
 /// An address and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct KnownAddress {
     /// The address. Link-local IPv6 carries its scope.
     pub address: SocketAddr,
     /// Where it came from.
     pub source: Source,
+    /// When it was last told of, by the wall clock: announced as it is, given, or reached.
+    pub seen: UnixTime,
+    /// When a connection was last made there, by the wall clock.
+    pub connected: Option<UnixTime>,
 }
 
 /// Where an address came from.
@@ -135,9 +144,9 @@ pub enum Source {
         /// The interface's index.
         interface: u32,
     },
-    /// Given by the application.
+    /// Given by the application, or by the DNS for a name that the application gave.
     Manual,
-    /// Where the peer was last connected.
+    /// Where the peer was connected before.
     Remembered,
     /// A discovery server told it, and the peer signed it, or [`Hearsay::Tried`](crate::Hearsay::Tried) is set.
     Global,
@@ -290,6 +299,9 @@ pub enum DisconnectReason {
     /// The peer lost its state: it was restarted.
     #[error("the peer was restarted")]
     Reset,
+    /// No stream was open on it for as long as [`Config::idle_close`](crate::Config::idle_close) says.
+    #[error("closed here, since nobody used it")]
+    Unused,
     /// The pairing ended.
     #[error("no longer paired")]
     Unpaired,

@@ -83,6 +83,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod global;
+mod host;
 mod id;
 mod identity;
 mod io;
@@ -111,9 +112,12 @@ mod wire;
 
 pub use ask::{Answer, Ask};
 pub use code::Code;
-pub use config::{Advertise, Announce, Config, Consent, DiscoveryServer, Hearsay, Interfaces, Labels};
+pub use config::{
+    Advertise, Announce, Config, Consent, DiscoveryServer, Hearsay, Interfaces, Labels, Policy, Sources,
+};
 pub use event::*;
 pub use global::GlobalStats;
+pub use host::HostName;
 pub use id::{ConnId, Fingerprint, PairId, PeerId, PeerIdKind, PublicKey, ServiceName, SocketId, StreamId};
 pub use identity::Identity;
 pub use io::*;

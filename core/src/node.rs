@@ -11,6 +11,7 @@ mod route;
 mod servers;
 mod services;
 mod sockets;
+mod sources;
 mod stats;
 mod streams;
 mod tables;
@@ -40,6 +41,7 @@ use limits::Limits;
 use servers::Requests;
 use services::Services;
 use sockets::Sockets;
+use sources::Lan;
 use stats::Counts;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -80,6 +82,7 @@ pub struct Node {
     stale: bool,
     /// The port and the pairing window that the LAN was last told of.
     advertised: Option<(u16, bool)>,
+    lan: Lan,
     shutting_down: bool,
 }
 
@@ -101,18 +104,12 @@ impl Node {
         let own = identity.public_key();
         let quic = Quic::new(config.clone(), identity, crypto, Rng::child(seed, "quic"))
             .map_err(|_| NodeError::Crypto)?;
-        let peers = Peers::new(
-            own,
-            config.peer_id,
-            config.metadata.clone(),
-            config.max_discovered_peers,
-            &mut Rng::child(seed, "peers"),
-        );
+        let peers = Peers::new(own, &config, Rng::child(seed, "peers"));
         let mut node = Self {
             own,
             latest: now.mono,
             wall: now.wall,
-            sockets: Sockets::new(config.interfaces.clone(), config.port),
+            sockets: Sockets::new(config.interfaces.clone(), config.port, config.sources.mdns),
             mdns: advertise::engine(&config, Rng::child(seed, "mdns")),
             quic,
             pairing: route::pairing_engine(&config, own, Rng::child(seed, "pairing")),
@@ -129,6 +126,7 @@ impl Node {
             out: VecDeque::new(),
             stale: true,
             advertised: None,
+            lan: Lan::new(config.sources),
             shutting_down: false,
             config,
         };
@@ -190,6 +188,8 @@ impl Node {
         }
         self.quic.handle_network(now, Locals::new(list, |interface| self.config.interfaces.uses(interface)));
         if before != self.sockets.interfaces() {
+            let up = self.sockets.interfaces().iter().map(|interface| interface.index).collect();
+            self.peers.handle_interfaces(now, up);
             self.locate(clocks);
             self.global.handle_network_changed(clocks);
         }
@@ -233,6 +233,7 @@ impl Node {
         tracing::info!(?slept, "woken");
         self.mdns.handle_wake(now);
         self.quic.handle_wake(now, slept);
+        self.peers.handle_network_changed(now);
         self.global.handle_network_changed(clocks);
     }
 
@@ -249,6 +250,7 @@ impl Node {
             Answer::Store(token, reply) => self.store_answered(clocks, token, reply),
             // A node never asks it.
             Answer::Directory(..) => {}
+            Answer::Resolve(token, addresses) => self.peers.handle_resolved(now, &token, &addresses),
         }
     }
 
@@ -305,6 +307,7 @@ impl Node {
         self.mdns.withdraw_all(now);
         self.end_services(now);
         self.mdns.stop_browse(now, &advertise::kind(&self.config));
+        self.peers.stop();
         // Servers are hung up on once they have heard that this node goes.
         self.quic.close_all_but(now, &self.global.conns(), CloseCode::Shutdown);
         self.global.switch(clocks, Switched::Ended);
@@ -350,6 +353,7 @@ impl Node {
         match self.quic.poll_transmit(now.mono, buf) {
             crate::quic::Round::Transmit(transmit) => Output::Transmit(transmit),
             crate::quic::Round::Over => Output::Yield,
+            crate::quic::Round::Idle if self.leave_lan(now.mono) => self.poll_output(now, buf),
             crate::quic::Round::Idle => Output::Wait(self.deadline()),
         }
     }
@@ -371,6 +375,7 @@ impl Node {
     /// Time may arrive late, from another thread: it never goes back here.
     fn clamp_time(&mut self, now: Now) -> Now {
         self.latest = self.latest.max(now.mono);
+        self.peers.set_wall(now.wall);
         self.wall = now.wall;
         Now { mono: self.latest, wall: now.wall }
     }

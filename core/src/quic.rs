@@ -37,7 +37,7 @@ pub(crate) use terms::Terms;
 pub use tls::Crypto;
 pub(crate) use tls::{Alpn, Expect, Role};
 
-use crate::config::Config;
+use crate::config::{Config, Policy};
 use crate::error::{Gone, OpenError};
 use crate::id::{ConnId, Fingerprint, StreamId};
 use crate::identity::Identity;
@@ -160,6 +160,7 @@ impl Quic {
                         let (conn, out, work) = (&mut self.conns[slot], &mut self.out, &mut self.work);
                         conn.quic.handle_event(event);
                         conn.pulse.local = to.or(conn.pulse.local);
+                        conn.rest.handle_heard(now.mono);
                         let mut cx = Context { now: now.mono, service: &self.config.service, out, work };
                         conn.handle_heard(&mut cx, self.gate.take_in_flight());
                         self.work.poll(conn);
@@ -264,6 +265,11 @@ impl Quic {
         self.with(now, conn, |conn, cx| conn.show(cx));
     }
 
+    /// Whether a connection is kept though nobody uses it.
+    pub(crate) fn set_policy(&mut self, now: Instant, conn: ConnId, policy: Policy) {
+        self.with(now, conn, |conn, _| conn.set_policy(policy));
+    }
+
     /// The application takes a connection for gone: its streams end, and it hears of no other until
     /// [`Quic::admit`].
     pub(crate) fn hide(&mut self, now: Instant, conn: ConnId) {
@@ -357,8 +363,9 @@ impl Quic {
         }
         self.slots[handle.0] = Some(slot);
         let until = now + self.config.handshake_timeout;
+        let rest = connection::Rest::new(now, &self.config);
         let (terms, windows) = (Terms::new(&self.config), self.budgets.each());
-        let conn = entry.insert(Box::new(Conn::new(id, slot, handle, quic, until, terms, windows)));
+        let conn = entry.insert(Box::new(Conn::new(id, slot, handle, quic, (until, rest), terms, windows)));
         self.work.poll(conn);
         conn
     }

@@ -1,4 +1,4 @@
-//! What a node remembers of a pairing, or of a key, and what it asks of a store.
+//! What a node remembers of a pairing, of a key, or of where a peer is, and what it asks of a store.
 //!
 //! The core never touches a file: it asks ([`StoreRequest`]) and goes on when it is answered
 //! ([`StoreReply`]), so that nothing is said on the wire before it is durable.
@@ -6,8 +6,10 @@
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod mark;
+mod whereabouts;
 
 pub use mark::{MAX_BANNED, MAX_MARK_ADDRESSES, Mark, MarkKind};
+pub use whereabouts::{MAX_WHEREABOUTS, Whereabouts};
 
 use crate::error::RecordError;
 use crate::id::{Fingerprint, PairId, PublicKey};
@@ -19,7 +21,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
-/// The format of [`PairRecord::encode`] and [`Mark::encode`]. A store that holds a higher one was written by a
+/// The format of [`PairRecord::encode`], [`Mark::encode`] and [`Whereabouts::encode`]. A store that holds a higher one was written by a
 /// newer version.
 pub const RECORD_VERSION: u16 = 1;
 
@@ -156,6 +158,8 @@ pub struct Stored {
     pub records: Vec<PairRecord>,
     /// The marks, in any order, each fingerprint once.
     pub marks: Vec<Mark>,
+    /// Where paired peers may be, in any order, each fingerprint once.
+    pub whereabouts: Vec<Whereabouts>,
     /// The number of the last announcement to discovery servers, or 0.
     pub announced: u64,
 }
@@ -171,6 +175,10 @@ pub struct StoreChange {
     pub mark: Vec<Mark>,
     /// Marks to delete; fingerprints that have none are no error.
     pub unmark: Vec<Fingerprint>,
+    /// Whereabouts to write, replacing those of the same fingerprint.
+    pub place: Vec<Whereabouts>,
+    /// Whereabouts to delete; fingerprints that have none are no error.
+    pub unplace: Vec<Fingerprint>,
     /// The number of the announcement that is about to be made. It never goes back: a lower one than is stored
     /// changes nothing.
     pub announced: Option<u64>,
@@ -189,7 +197,7 @@ impl Stored {
     /// assert_eq!(stored.marks, [mark]);
     /// ```
     pub fn apply(&mut self, change: &StoreChange) {
-        let StoreChange { put, delete, mark, unmark, announced } = change;
+        let StoreChange { put, delete, mark, unmark, place, unplace, announced } = change;
         self.records.retain(|old| {
             !delete.contains(&old.pair_id) && !put.iter().any(|new| new.pair_id == old.pair_id)
         });
@@ -198,6 +206,10 @@ impl Stored {
             !unmark.contains(&old.fingerprint) && !mark.iter().any(|new| new.fingerprint == old.fingerprint)
         });
         self.marks.extend_from_slice(mark);
+        self.whereabouts.retain(|old| {
+            !unplace.contains(&old.fingerprint) && !place.iter().any(|new| new.fingerprint == old.fingerprint)
+        });
+        self.whereabouts.extend_from_slice(place);
         self.announced = self.announced.max(announced.unwrap_or(0));
     }
 }

@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 5] = [
         "directory",
         "error",
         "event",
+        "host",
         "id",
         "identity",
         "io",

@@ -6,6 +6,7 @@ mod every_kind;
 mod hooks;
 mod hosts;
 mod names;
+mod reach;
 mod stores;
 mod strangers;
 

@@ -78,6 +78,8 @@ pub struct Machine<A> {
     pub clock: Clock,
     /// IP versions in which its system opens no socket.
     pub refused: BTreeSet<Family>,
+    /// How often it looked up a name.
+    pub looked_up: u32,
     pub(crate) node: Option<Node>,
     pub(crate) config: Config,
     pub(crate) identity: Arc<Identity>,
@@ -128,6 +130,7 @@ impl<A> Machine<A> {
             app,
             store,
             clock,
+            looked_up: 0,
             refused: if setup.ipv6 { BTreeSet::new() } else { [Family::V6].into() },
             node: None,
             config: setup.config,

@@ -1,7 +1,7 @@
 //! A host's durable store, which can fail, stall, or let its host crash between two calls.
 
 use handfast_core::ask::StoreToken;
-use handfast_core::store::{Mark, PairRecord, StoreChange, StoreReply, StoreRequest, Stored};
+use handfast_core::store::{Mark, PairRecord, StoreChange, StoreReply, StoreRequest, Stored, Whereabouts};
 use handfast_core::{Fingerprint, PairId};
 use rand_chacha::ChaCha12Rng;
 use rand_core::RngCore;
@@ -41,6 +41,10 @@ pub struct Store {
     pub records: BTreeMap<PairId, PairRecord>,
     /// What its user decided about keys.
     pub marks: BTreeMap<Fingerprint, Mark>,
+    /// Where its peers were reached, or may be.
+    pub whereabouts: BTreeMap<Fingerprint, Whereabouts>,
+    /// How often an entry of those was written.
+    pub placed: u32,
     /// The number of its last announcement to discovery servers.
     pub announced: u64,
     /// What becomes of the next requests, before the odds are asked.
@@ -80,18 +84,16 @@ impl Store {
         crashes.then_some(if half { StoreFault::CrashBefore } else { StoreFault::CrashAfter })
     }
 
-    /// Does what is asked. Records and marks pass through their encoding, as on a disk.
+    /// Does what is asked. Everything passes through its encoding, as on a disk.
     pub(crate) fn serve(&mut self, request: StoreRequest) -> StoreReply {
         match request {
             StoreRequest::Load => {
                 let records = self.records.values().cloned().collect();
-                StoreReply::Loaded(Stored {
-                    records,
-                    marks: self.marks.values().cloned().collect(),
-                    announced: self.announced,
-                })
+                let marks = self.marks.values().cloned().collect();
+                let whereabouts = self.whereabouts.values().cloned().collect();
+                StoreReply::Loaded(Stored { records, marks, whereabouts, announced: self.announced })
             }
-            StoreRequest::Write(StoreChange { put, delete, mark, unmark, announced }) => {
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark, place, unplace, announced }) => {
                 for record in put {
                     let kept = PairRecord::decode(&record.encode()).expect("a record reads what it wrote");
                     self.records.insert(kept.pair_id, kept);
@@ -105,6 +107,14 @@ impl Store {
                 }
                 for fingerprint in unmark {
                     self.marks.remove(&fingerprint);
+                }
+                for entry in place {
+                    let kept = Whereabouts::decode(&entry.encode()).expect("an entry reads what it wrote");
+                    self.whereabouts.insert(kept.fingerprint, kept);
+                    self.placed += 1;
+                }
+                for fingerprint in unplace {
+                    self.whereabouts.remove(&fingerprint);
                 }
                 self.announced = self.announced.max(announced.unwrap_or(0));
                 StoreReply::Written

@@ -24,7 +24,7 @@ use crate::stranger::Stranger;
 use crate::trace::Trace;
 use handfast_core::ask::Answer;
 use handfast_core::store::PairRecord;
-use handfast_core::{Config, Family, Identity, Node, Now};
+use handfast_core::{Config, Family, HostName, Identity, Node, Now};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,8 @@ pub struct World<A = Recorder> {
     wakes: BTreeSet<(Instant, Host)>,
     due: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
+    /// What names come to; others are never answered about.
+    pub dns: BTreeMap<HostName, Vec<SocketAddr>>,
     /// A node that crashed begins again after this time.
     pub restart_after: Option<Duration>,
     rng: ChaCha12Rng,
@@ -123,6 +125,7 @@ impl<A: App> World<A> {
             wakes: BTreeSet::new(),
             due: BTreeMap::new(),
             sequence: 0,
+            dns: BTreeMap::new(),
             restart_after: None,
             rng,
             crypto: Pool::default(),

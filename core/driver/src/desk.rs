@@ -23,13 +23,13 @@ use crate::store::StoreError;
 use crate::{DialError, StartError};
 use handfast_core::ask::{
     AdmitToken, Candidate, ConfirmToken, Confirmation, PairedToken, PairingRequest, PairingRequestToken,
-    Permission, RollbackToken, StoreToken,
+    Permission, ResolveToken, RollbackToken, StoreToken,
 };
 use handfast_core::error::HookFailed;
 use handfast_core::store::StoreRequest;
 use handfast_core::{
-    Answer, Ask, ConnectedPeer, Direction, Event, Fingerprint, Node, Now, PairId, PairedPeer, PairingId,
-    PeerId, Ready,
+    Answer, Ask, ConnectedPeer, Direction, Event, Fingerprint, HostName, Node, Now, PairId, PairedPeer,
+    PairingId, PeerId, Ready,
 };
 use slab::Slab;
 use std::collections::VecDeque;
@@ -63,6 +63,9 @@ pub(crate) type Dialled = Result<Standing, DialError>;
 /// What the store's task is asked.
 pub(crate) type StoreCall = (StoreToken, StoreRequest);
 
+/// What the resolver's task is asked.
+pub(crate) type ResolveCall = (ResolveToken, HostName);
+
 /// A stream that a peer opened and that nobody has taken.
 pub(crate) struct Arrival {
     pub(crate) slot: Arc<Slot>,
@@ -89,6 +92,7 @@ pub(crate) struct Desk {
     browsers: Browsers,
     hooks: Option<Arc<Queue<Call>>>,
     store: Arc<Queue<StoreCall>>,
+    lookups: Arc<Queue<ResolveCall>>,
     start: Start,
     /// Answers that need no application; given once the machine is idle.
     answers: Vec<Answer>,
@@ -124,11 +128,17 @@ impl Desk {
             browsers: Browsers::default(),
             hooks: hooks.clone(),
             store: Arc::clone(&store),
+            lookups: Arc::new(Queue::default()),
             start: Start { promise: Some(started), asked: 0, idle: false },
             answers: Vec::new(),
             stopped: false,
         };
         (desk, store, hooks)
+    }
+
+    /// The queue of the resolver's task.
+    pub(crate) fn lookups(&self) -> Arc<Queue<ResolveCall>> {
+        Arc::clone(&self.lookups)
     }
 
     pub(crate) fn await_dial(&mut self, peer: PeerId, promise: Promise<Dialled>) {
@@ -282,6 +292,10 @@ impl Attendant<Node> for Desk {
                 return;
             }
             Ask::PairingRequest(token, request) => Call::PairingRequest(token, request),
+            Ask::Resolve(token, name) => {
+                wakers.extend(self.lookups.push((token, name)));
+                return;
+            }
             Ask::Admit(token, candidate) => Call::Admit(token, candidate),
             Ask::Confirm(token, confirmation) => Call::Confirm(token, confirmation),
             Ask::Paired(token, peer) => Call::Paired(token, peer),
@@ -342,6 +356,7 @@ impl Attendant<Node> for Desk {
         self.browsers.stopped(wakers);
         wakers.extend(self.hooks.as_ref().and_then(|hooks| hooks.close()));
         wakers.extend(self.store.close());
+        wakers.extend(self.lookups.close());
         wakers.append(&mut self.accepters);
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 /// How many events wait for a slow reader, be it a manager's hooks, an [`Events`] or a
 /// [`Browser`](crate::Browser).
 ///
-/// Beyond that an update of a discovered peer or service is dropped, else the oldest event.
+/// Beyond that an update of a discovered peer or service, or the state of a peer, is dropped, else the oldest event.
 pub const MAX_QUEUED_EVENTS: usize = 1024;
 
 /// The events of a node from [`Node::events`](crate::Node::events) on.
@@ -57,5 +57,5 @@ pub(crate) fn push(queue: &Queue<Event>, event: Event) -> Option<Waker> {
 
 /// Whether an event is the first to go where a reader is slow: a later one says more.
 pub(crate) fn is_spare(event: &Event) -> bool {
-    matches!(event, Event::PeerUpdated(_) | Event::ServiceUpdated(..))
+    matches!(event, Event::PeerUpdated(_) | Event::PeerState(..) | Event::ServiceUpdated(..))
 }

@@ -14,11 +14,11 @@ use crate::runtime::Runtime;
 use crate::shared::{Handle, Life, Shared};
 use crate::shell::Shell;
 use crate::store::{MemoryStore, Store, StoreError};
-use crate::{clock, keeper};
+use crate::{clock, keeper, resolver};
 use handfast_core::error::{ConnectError, MetadataError, NodeError};
 use handfast_core::{
     Code, Config, ConnId, ConnectFailure, ConnectedPeer, Dial, DiscoveredPeer, Identity, Metadata,
-    PairedPeer, PeerId, PublicKey, Target,
+    PairedPeer, PeerId, PeerState, PublicKey, Target,
 };
 use std::fmt;
 use std::future::poll_fn;
@@ -99,7 +99,7 @@ pub enum DialError {
     Stopped,
 }
 
-/// A peer, as far as it is known: at least one of the three is there.
+/// A peer, as far as it is known: at least one of the first three is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
@@ -111,6 +111,8 @@ pub struct Peer {
     pub paired: Option<PairedPeer>,
     /// Its connection.
     pub connected: Option<ConnectedPeer>,
+    /// How it stands with it, and why, where it is paired.
+    pub state: Option<PeerState>,
 }
 
 impl<R: Runtime + Default> Node<R> {
@@ -170,6 +172,8 @@ impl<R: Runtime> Builder<R> {
         let node = Node { handle, about, runtime: PhantomData };
 
         runtime.spawn(keeper::run(runtime.clone(), Arc::clone(&shared), store, store_queue));
+        let lookups = node.handle.lock().desk.lookups();
+        runtime.spawn(resolver::run(runtime.clone(), Arc::clone(&shared), lookups));
         if let (Some(manager), Some(queue)) = (manager, hook_queue) {
             runtime.spawn(hooks::run(Arc::clone(&shared), manager, queue));
         }
@@ -208,8 +212,11 @@ impl<R: Runtime> Node<R> {
         let mut locked = self.handle.lock();
         let peers = locked.machine.peers();
         let (discovered, paired, connected) = (peers.discovered(), peers.paired(), peers.connected());
-        drop(locked);
-        merge(discovered, paired, connected)
+        let mut all = merge(discovered, paired, connected);
+        for peer in all.iter_mut().filter(|peer| peer.paired.is_some()) {
+            peer.state = peers.state(peer.id);
+        }
+        all
     }
 
     /// The connections to paired peers.
@@ -253,11 +260,6 @@ impl<R: Runtime> Node<R> {
             }
         };
         Ok(Connection::new(self.handle.clone(), standing))
-    }
-
-    /// Tells of an address where a peer may be reached.
-    pub fn add_address(&self, peer: PeerId, address: SocketAddr) {
-        self.handle.with(|locked, now| locked.machine.peers().add_address(now, peer, address));
     }
 
     /// The next stream that a peer opened and that no manager kept, or `None` once the node is stopped.
@@ -342,7 +344,7 @@ fn merge(
     paired: Vec<PairedPeer>,
     connected: Vec<ConnectedPeer>,
 ) -> Vec<Peer> {
-    let blank = |id| Peer { id, discovered: None, paired: None, connected: None };
+    let blank = |id| Peer { id, discovered: None, paired: None, connected: None, state: None };
     let mut out: Vec<Peer> =
         paired.into_iter().map(|p| Peer { paired: Some(p.clone()), ..blank(p.id) }).collect();
     for peer in connected {

@@ -143,6 +143,7 @@ fn hook<R: Runtime>(handle: &NodeHandle, manager: &dyn P2PManager<R>, event: Eve
             manager.peer_connected(Connection::new(handle.clone(), standing), peer);
         }
         Event::PeerDisconnected(_, peer, reason) => manager.peer_disconnected(peer, reason),
+        Event::PeerState(peer, state) => manager.peer_state(peer, state),
         Event::PeerUnpaired(key, pairing) => manager.peer_unpaired(key, pairing),
         other => manager.event(other),
     }

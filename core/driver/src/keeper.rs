@@ -18,13 +18,14 @@ pub(crate) async fn run<R: Runtime>(
     queue: Arc<Queue<StoreCall>>,
 ) {
     while let Some((token, request)) = poll_fn(|cx| queue.poll_pop(cx)).await {
-        let asked = Arc::clone(&store);
+        let (asked, is_load) = (Arc::clone(&store), request == StoreRequest::Load);
         let result = runtime.blocking(move || ask(&*asked, request)).await;
         let (reply, failure) = match result {
             Ok(reply) => (reply, None),
             Err(error) => {
                 tracing::error!(%error, "the store failed");
-                (StoreReply::Failed, Some(error))
+                // What could not be written is read back: that decides whether the node can start.
+                (StoreReply::Failed, is_load.then_some(error))
             }
         };
         let waker = shared.with(|locked, now| {

@@ -28,7 +28,9 @@ mod pairing;
 mod peer;
 mod promise;
 mod queue;
+mod reach;
 mod request;
+mod resolver;
 mod runtime;
 mod server;
 mod services;
@@ -53,11 +55,11 @@ pub use handfast_core::ask::{Candidate, Confirmation};
 pub use handfast_core::error;
 pub use handfast_core::{
     Advertise, Announce, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
-    DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, Identity, Interfaces,
-    Keeping, KnownAddress, Metadata, PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId,
-    PeerIdKind, Protocol, PublicKey, PublicationId, ServerConfig, ServerFailure, ServerState, ServerStats,
-    ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, StreamId, Table,
-    Target, TrustedKey, TxtRecord, TxtValue,
+    DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, HostName, Identity,
+    IdleReason, Interfaces, Keeping, KnownAddress, Metadata, PairId, PairedPeer, PairingFailure, PairingId,
+    PairingStep, PeerId, PeerIdKind, PeerState, Policy, Protocol, PublicKey, PublicationId, ServerConfig,
+    ServerFailure, ServerState, ServerStats, ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName,
+    ServiceType, Source, Sources, StreamId, Table, Target, TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;

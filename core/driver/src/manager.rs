@@ -6,7 +6,7 @@ use crate::pairing::{ConfirmPrompt, PairingPrompt};
 use crate::runtime::Runtime;
 use handfast_core::ask::Candidate;
 use handfast_core::{
-    ConnectedPeer, DisconnectReason, DiscoveredPeer, Event, PairId, PairedPeer, PeerId, PublicKey,
+    ConnectedPeer, DisconnectReason, DiscoveredPeer, Event, PairId, PairedPeer, PeerId, PeerState, PublicKey,
 };
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ()>> + Send + '
 /// thread, as blocking does anywhere. For long work send a message to a task of yours.
 ///
 /// At most [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS) events wait for a slow hook. Beyond that updates
-/// of discovered peers and services are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
+/// of discovered peers and services, and states of peers, are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
 /// Questions (`peer_pairing_request`, `peer_admitted`, `peer_confirmation`, `peer_paired`, `peer_paired_rollback`) and
 /// streams are never dropped.
 #[expect(unused_variables, reason = "a default hook does nothing, and its arguments' names are for readers")]
@@ -45,6 +45,9 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
 
     /// A connection that was reported by [`peer_connected`](Self::peer_connected) ended.
     fn peer_disconnected(&self, peer: PeerId, reason: DisconnectReason) {}
+
+    /// How it stands with a paired peer changed: whether it is connected, being dialled, or will be, and why not.
+    fn peer_state(&self, peer: PeerId, state: PeerState) {}
 
     /// A peer that shows a code wants this node to join it. Ask the user for the code and
     /// [`accept`](PairingPrompt::accept) with it, now or within 120 s; a prompt that is dropped, as the

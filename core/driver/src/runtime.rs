@@ -3,12 +3,12 @@
 //! Names no runtime. A driver implements [`Runtime`] and its two stream types, nothing else.
 
 use crate::stream::{RawRecv, RawSend};
-use handfast_core::SocketSpec;
+use handfast_core::{HostName, SocketSpec};
 use quinn_udp::UdpSockRef;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::DerefMut;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -60,6 +60,12 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         &self,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static;
+
+    /// Looks up the addresses of a host, with its port: as the operating system does, as a blocking call. None
+    /// where it has none, or cannot be looked up.
+    fn resolve(&self, name: HostName) -> impl Future<Output = Vec<SocketAddr>> + Send + 'static {
+        self.blocking(move || crate::resolver::look_up(&name))
+    }
 }
 
 /// A registered UDP socket.

@@ -1,4 +1,4 @@
-//! Where a node keeps its pairings, and what the user decided about keys.
+//! Where a node keeps its pairings, what the user decided about keys, and where peers are.
 //!
 //! A store is asked blocking questions, one at a time, on threads where that hurts nobody. It never learns
 //! what a record or a mark means.
@@ -6,11 +6,11 @@
 #[cfg(feature = "redb")]
 pub(crate) mod redb;
 
-use handfast_core::store::{Mark, PairRecord, StoreChange, Stored};
+use handfast_core::store::{Mark, PairRecord, StoreChange, Stored, Whereabouts};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Durable records of pairing, and marks of keys.
+/// Durable records of pairing, marks of keys, and whereabouts of peers.
 ///
 /// The calls block, come one at a time, and run on the runtime's pool for blocking work. A record holds a
 /// secret: keep the file readable by its owner alone.
@@ -21,7 +21,7 @@ pub trait Store: Send + Sync + 'static {
     /// A [`StoreError`] if it cannot be read, all of it: a part is never passed off as the whole.
     fn load(&self) -> Result<Stored, StoreError>;
 
-    /// Writes what is to be written, replacing records of the same id and marks of the same fingerprint, and deletes
+    /// Writes what is to be written, replacing records of the same id, and marks and whereabouts of the same fingerprint, and deletes
     /// what is to be deleted, where what is not there is no error: all or nothing, and durable when it returns.
     /// [`Stored::apply`] shows what it comes to.
     ///
@@ -74,6 +74,11 @@ impl MemoryStore {
     /// The marks that it holds.
     pub fn marks(&self) -> Vec<Mark> {
         self.stored().marks
+    }
+
+    /// What it remembers of where peers are.
+    pub fn whereabouts(&self) -> Vec<Whereabouts> {
+        self.stored().whereabouts
     }
 
     fn stored(&self) -> Stored {

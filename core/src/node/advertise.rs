@@ -10,6 +10,7 @@
 //! All of it can be read and forged by everyone on the LAN. RFC 6763 §6.
 
 use super::Node;
+use super::sources::Lan;
 use crate::config::Config;
 use crate::error::MetadataError;
 use crate::event::Event;
@@ -66,7 +67,7 @@ impl Node {
 
     /// Publishes this node, or what changed of it, once its port is known.
     pub(super) fn advertise(&mut self, now: Instant) {
-        if self.shutting_down || !self.config.advertise.enabled {
+        if self.shutting_down || !self.config.advertise.enabled || self.lan != Lan::On {
             return;
         }
         let Some(port) = self.sockets.quic_port() else { return };

@@ -76,8 +76,15 @@ impl Node {
 
     /// The store answered; once it has loaded, what follows from the records is known.
     pub(super) fn store_answered(&mut self, now: Now, token: StoreToken, reply: StoreReply) {
-        let Some((token, reply)) = self.announced_stored(now, token, reply) else { return };
+        if peers::is_note(&token) {
+            return self.peers.handle_noted(now.mono, &token, &reply);
+        }
+        let Some((token, mut reply)) = self.announced_stored(now, token, reply) else { return };
         let now = now.mono;
+        let whereabouts = match &mut reply {
+            StoreReply::Loaded(stored) => std::mem::take(&mut stored.whereabouts),
+            StoreReply::Written | StoreReply::Failed => Vec::new(),
+        };
         let was_loaded = self.pairing.is_loaded();
         self.pairing.answer_store(now, token, reply);
         if !was_loaded && self.pairing.is_loaded() {
@@ -85,6 +92,7 @@ impl Node {
             for key in keys {
                 self.pairings_changed(now, &key);
             }
+            self.peers.load(now, whereabouts);
         }
     }
 
@@ -260,7 +268,7 @@ impl Node {
     fn pairings_changed(&mut self, now: Instant, peer: &PublicKey) {
         let paired = |record: &&PairRecord| record.state == PairState::Paired;
         let keys: BTreeSet<PublicKey> = self.pairing.records().filter(paired).map(|r| r.peer).collect();
-        self.peers.set_paired(keys);
+        self.peers.set_paired(now, &keys);
         self.follow(now, peer);
         let (known, usable) = self.pairing.standing(peer);
         if !known {
@@ -329,7 +337,9 @@ impl Node {
                 }
                 self.quic.admit(now, conn);
             }
+            peers::Event::Keep { conn, policy } => self.quic.set_policy(now, conn, policy),
             peers::Event::Hide { conn } => self.quic.hide(now, conn),
+            peers::Event::Ask(ask) => self.ask(ask),
             peers::Event::Room => self.mdns.tell_again(&advertise::kind(&self.config)),
             peers::Event::PairingUnreachable { pairing, failure } => {
                 self.pairing.handle_dial_failed(now, pairing, failure);

@@ -246,7 +246,7 @@ fn failure_of(cause: Cause) -> ServerFailure {
         Cause::Broken => ServerFailure::Misbehaved,
         Cause::TimedOut | Cause::Here(CloseCode::Timeout) => ServerFailure::TimedOut,
         Cause::NetworkChanged => ServerFailure::Unreachable,
-        Cause::Here(_) | Cause::Peer(_) | Cause::Reset => ServerFailure::Closed,
+        Cause::Here(_) | Cause::Unused | Cause::Peer(_) | Cause::Reset => ServerFailure::Closed,
     }
 }
 

@@ -76,7 +76,7 @@ impl ServicesMut<'_> {
             return Err(PublishError::Full);
         }
         let id = PublicationId(self.node.services.next_id());
-        self.node.mdns.publish(now, ServiceId(id.0), self.node.engine_service(&service));
+        self.node.publish(now, ServiceId(id.0), self.node.engine_service(&service));
         let name = service.name().to_owned();
         self.node.services.published.insert(id, Publication { service, name });
         Ok(id)
@@ -96,7 +96,7 @@ impl ServicesMut<'_> {
             return Err(UpdateError::Other);
         }
         known.service = service.clone();
-        self.node.mdns.publish(now, ServiceId(id.0), self.node.engine_service(&service));
+        self.node.publish(now, ServiceId(id.0), self.node.engine_service(&service));
         Ok(())
     }
 
@@ -206,6 +206,12 @@ impl Node {
         };
         let own = *service.kind() == ServiceType::from(&self.config.service) && named(&self.id().to_string());
         own || self.services.published.values().any(same)
+    }
+
+    /// What the application publishes.
+    pub(super) fn published_services(&self) -> Vec<(ServiceId, mdns::Service)> {
+        let published = self.services.published.iter();
+        published.map(|(id, known)| (ServiceId(id.0), self.engine_service(&known.service))).collect()
     }
 
     fn engine_service(&self, service: &Service) -> mdns::Service {

@@ -43,6 +43,8 @@ pub(super) struct Sockets {
     /// What was asked for, then what the first QUIC socket got.
     port: u16,
     requests: VecDeque<Request>,
+    /// Whether there are to be sockets of mDNS.
+    mdns_on: bool,
     /// Whether mDNS's port was somebody else's before it was ours.
     shares_port: bool,
     /// QUIC sockets that were opened anew since the interfaces changed.
@@ -56,7 +58,7 @@ struct Socket {
 
 impl Sockets {
     /// Asks for QUIC's IPv4 socket; IPv6 follows when its port is known.
-    pub(super) fn new(allowed: Interfaces, port: u16) -> Self {
+    pub(super) fn new(allowed: Interfaces, port: u16, mdns_on: bool) -> Self {
         let mut sockets = Self {
             allowed,
             interfaces: Vec::new(),
@@ -65,6 +67,7 @@ impl Sockets {
             next: 0,
             port,
             requests: VecDeque::new(),
+            mdns_on,
             shares_port: false,
             reopened: 0,
         };
@@ -81,7 +84,23 @@ impl Sockets {
         for interface in &mut self.interfaces {
             interface.addresses.truncate(MAX_ADDRESSES);
         }
-        let wanted: Vec<SocketSpec> = self.interfaces.iter().flat_map(mdns_specs).collect();
+        let stale = self.follow();
+        // One that failed is tried again when something changed.
+        self.reopened = 0;
+        self.ensure_quic();
+        stale
+    }
+
+    /// Whether there are to be sockets of mDNS. Returns those that are gone.
+    pub(super) fn set_mdns(&mut self, on: bool) -> Vec<SocketId> {
+        self.mdns_on = on;
+        self.follow()
+    }
+
+    /// Opens and closes what follows from the interfaces. Returns the sockets that are gone.
+    fn follow(&mut self) -> Vec<SocketId> {
+        let heard = if self.mdns_on { self.interfaces.as_slice() } else { &[] };
+        let wanted: Vec<SocketSpec> = heard.iter().flat_map(mdns_specs).collect();
         let is_stale = |spec: &SocketSpec| matches!(spec, SocketSpec::Mdns { .. }) && !wanted.contains(spec);
         let stale: Vec<SocketId> =
             self.sockets.iter().filter(|(_, socket)| is_stale(&socket.spec)).map(|(id, _)| *id).collect();
@@ -97,9 +116,6 @@ impl Sockets {
         for spec in wanted {
             self.ensure(spec);
         }
-        // One that failed is tried again when something changed.
-        self.reopened = 0;
-        self.ensure_quic();
         stale
     }
 
@@ -260,7 +276,7 @@ mod tests {
 
     #[test]
     fn ipv6_is_opened_on_the_port_that_ipv4_got() {
-        let mut sockets = Sockets::new(Interfaces::all(), 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0, true);
         let v4 = SocketSpec::Quic { family: Family::V4, port: 0 };
         assert_eq!(requests(&mut sockets), [Request::Open(SocketId(0), v4)]);
         sockets.handle_socket(SocketId(0), Some(&opened("0.0.0.0:7777")));
@@ -271,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_host_without_ipv4_still_gets_ipv6() {
-        let mut sockets = Sockets::new(Interfaces::all(), 5223);
+        let mut sockets = Sockets::new(Interfaces::all(), 5223, true);
         requests(&mut sockets);
         sockets.handle_socket(SocketId(0), None);
         let v6 = SocketSpec::Quic { family: Family::V6, port: 5223 };
@@ -280,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_quic_socket_that_stops_working_is_opened_anew_on_its_port_but_not_without_end() {
-        let mut sockets = Sockets::new(Interfaces::all(), 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0, true);
         sockets.handle_socket(SocketId(0), Some(&opened("0.0.0.0:40000")));
         requests(&mut sockets);
         let again = Request::Open(SocketId(2), SocketSpec::Quic { family: Family::V4, port: 40000 });
@@ -300,7 +316,7 @@ mod tests {
 
     #[test]
     fn each_interface_has_one_mdns_socket_for_each_family_and_loses_them_with_its_addresses() {
-        let mut sockets = Sockets::new(Interfaces::all(), 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0, true);
         requests(&mut sockets);
         let eth = interface("eth0", 2, &["192.0.2.1", "2001:db8::1", "fe80::1"]);
         assert_eq!(sockets.handle_interfaces(&[eth, interface("lo", 1, &["127.0.0.1"])]), []);
@@ -315,7 +331,7 @@ mod tests {
     #[test]
     fn the_first_socket_of_mdns_says_whether_somebody_else_had_the_port() {
         for shares_port in [false, true] {
-            let mut sockets = Sockets::new(Interfaces::all(), 0);
+            let mut sockets = Sockets::new(Interfaces::all(), 0, true);
             let eth = interface("eth0", 2, &["192.0.2.1", "fe80::1"]);
             sockets.handle_interfaces(std::slice::from_ref(&eth));
             let first = Opened { shares_port, ..opened("0.0.0.0:5353") };
@@ -335,7 +351,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_flap_leave_nothing_to_open_or_close() {
-        let mut sockets = Sockets::new(Interfaces::all(), 0);
+        let mut sockets = Sockets::new(Interfaces::all(), 0, true);
         requests(&mut sockets);
         for n in 0..1000 {
             sockets.handle_interfaces(&[interface("eth0", n, &["192.0.2.1", "fe80::1"])]);
@@ -348,7 +364,7 @@ mod tests {
 
     #[test]
     fn with_named_interfaces_no_other_is_heard() {
-        let mut sockets = Sockets::new(Interfaces::only(["lo"]), 0);
+        let mut sockets = Sockets::new(Interfaces::only(["lo"]), 0, true);
         sockets
             .handle_interfaces(&[interface("eth0", 2, &["192.0.2.1"]), interface("lo", 1, &["127.0.0.1"])]);
         assert!(sockets.hears(Some(1)) && sockets.hears(None) && !sockets.hears(Some(2)));
@@ -356,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_denied_interface_has_no_socket_and_is_not_heard_until_it_is_another() {
-        let mut sockets = Sockets::new(Interfaces::all_but(["docker*"]), 0);
+        let mut sockets = Sockets::new(Interfaces::all_but(["docker*"]), 0, true);
         requests(&mut sockets);
         let list = |docker: &str| {
             let docker = interface(docker, 3, &["172.17.0.1"]);

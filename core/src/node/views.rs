@@ -2,8 +2,10 @@
 
 use super::Node;
 use crate::code::Code;
+use crate::config::Policy;
 use crate::error::{HostError, JoinError, MarkError};
-use crate::event::{ConnectedPeer, DiscoveredPeer, PairedPeer, PairingId, TrustedKey};
+use crate::event::{ConnectedPeer, DiscoveredPeer, PairedPeer, PairingId, PeerState, TrustedKey};
+use crate::host::HostName;
 use crate::id::{Fingerprint, PeerId};
 use crate::io::Now;
 use crate::quic::Expect;
@@ -177,7 +179,38 @@ impl PeersMut<'_> {
         self.node.peers.connected()
     }
 
-    /// Adds an address of a peer that the application knows. Kept while the node lives, at most 16 a peer.
+    /// How it stands with a paired peer; [`Event::PeerState`](crate::Event::PeerState) tells of changes. `None`
+    /// where it is not paired.
+    pub fn state(&self, peer: PeerId) -> Option<PeerState> {
+        self.node.peers.state(&self.node.known_key(&peer)?)
+    }
+
+    /// Whether a paired peer is kept connected, as long as the node lives; `None` for what
+    /// [`Config::policy`](crate::Config::policy) says. `false` where it is not paired.
+    pub fn set_policy(&mut self, now: Now, peer: PeerId, policy: Option<Policy>) -> bool {
+        let now = self.node.clamp(now).mono;
+        let key = self.node.known_key(&peer);
+        key.is_some_and(|key| self.node.peers.set_policy(now, &key, policy))
+    }
+
+    /// Adds a name of a peer's host, as the DNS has it. It is looked up when the peer is dialled
+    /// ([`Ask::Resolve`](crate::Ask::Resolve)), unless that was done within a minute. At most 4 a peer; the store
+    /// keeps those of paired peers.
+    ///
+    /// ```
+    /// # fn run(node: &mut handfast_core::Node, now: handfast_core::Now, peer: handfast_core::PeerId)
+    /// #     -> Result<(), handfast_core::error::HostNameError> {
+    /// node.peers().add_name(now, peer, "laptop.example:5223".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add_name(&mut self, now: Now, peer: PeerId, name: HostName) {
+        let now = self.node.clamp(now).mono;
+        self.node.peers.add_name(now, peer, name);
+    }
+
+    /// Adds an address of a peer that the application knows. At most 16 a peer; the store keeps those of paired
+    /// peers.
     pub fn add_address(&mut self, now: Now, peer: PeerId, address: SocketAddr) {
         let now = self.node.clamp(now).mono;
         self.node.peers.add_address(now, peer, address);

@@ -248,7 +248,7 @@ impl<T> Ledger<T> {
     }
 
     fn apply(&mut self, change: Change<T>) -> Outcome<T> {
-        let StoreChange { put, delete, mark, unmark, announced: _ } = change.what;
+        let StoreChange { put, delete, mark, unmark, .. } = change.what;
         for id in &delete {
             self.records.remove(id);
         }
@@ -295,7 +295,7 @@ impl<T> Change<T> {
     }
 
     fn is_held_by(&self, stored: &Stored) -> bool {
-        let StoreChange { put, delete, mark, unmark, announced: _ } = &self.what;
+        let StoreChange { put, delete, mark, unmark, .. } = &self.what;
         put.iter().all(|record| stored.records.contains(record))
             && mark.iter().all(|mark| stored.marks.contains(mark))
             && !stored.records.iter().any(|record| delete.contains(&record.pair_id))

@@ -23,8 +23,8 @@ impl Peers {
         list: Vec<Entry>,
     ) {
         let known = !list.is_empty();
-        let said_lost = self.lost.get(&peer).copied().unwrap_or(0);
-        let metadata = self.paired.contains(&peer).then(|| self.metadata.clone());
+        let said_lost = self.known.get(&peer).map_or(0, |known| known.lost);
+        let metadata = self.known.contains_key(&peer).then(|| self.metadata.clone());
         let hello =
             Hello { instance: self.instance, lost: said_lost, features: Vec::new(), metadata, state: list };
         self.events.push_back(Event::Say { conn, frame: Control::Hello(hello).encode() });
@@ -38,6 +38,7 @@ impl Peers {
             said_lost,
             hello: None,
             list: Vec::new(),
+            shown_at: None,
         };
         self.links.insert(conn, link);
     }
@@ -114,7 +115,7 @@ impl Peers {
         }
         if let Some(link) = self.links.remove(&conn) {
             let (peer, was_shown) = (link.peer, link.stage == Stage::Up);
-            self.link_lost(link, cause);
+            self.link_lost(now, link, cause);
             if was_shown && cause == Cause::NetworkChanged {
                 self.reach(now, peer);
             }
@@ -133,25 +134,26 @@ impl Peers {
         let (peer, remote) = (link.peer, link.remote);
         let old = self.shown(&peer).map(|old| (old.conn, link.versus(old, &self.own_print)));
         match old {
-            None => self.show(conn),
+            None => self.show(now, conn),
             Some((_, Winner::Old)) => {
                 return self.events.push_back(Event::Hangup { conn, code: CloseCode::Duplicate });
             }
             Some((old, Winner::New)) => {
                 self.hide(old, Stage::Leaving);
                 self.events.push_back(Event::Hangup { conn: old, code: CloseCode::Duplicate });
-                self.show(conn);
+                self.show(now, conn);
             }
             Some((old, Winner::PeerDecides)) => {
                 self.hang_up_spares(&peer);
                 self.hide(old, Stage::Spare);
-                self.show(conn);
+                self.show(now, conn);
             }
         }
         if self.links[&conn].dialled {
             self.remember(now, &peer, remote);
         }
         self.wanted.remove(&peer);
+        self.unschedule(&peer);
         self.hang_up_all(|purpose| *purpose == Purpose::Data(peer));
     }
 
@@ -166,12 +168,16 @@ impl Peers {
     }
 
     /// Shows a connection to the application.
-    pub(super) fn show(&mut self, conn: ConnId) {
+    pub(super) fn show(&mut self, now: Instant, conn: ConnId) {
         let link = self.links.get_mut(&conn).expect("only a link that is there is shown");
-        self.events.push_back(Event::Admit { conn });
         link.stage = Stage::Up;
-        let peer = self.describe(&self.links[&conn]);
-        self.tell(Tell::PeerConnected(peer));
+        link.shown_at = Some(now);
+        let peer = link.peer;
+        self.events.push_back(Event::Admit { conn });
+        self.events.push_back(Event::Keep { conn, policy: self.policy(&peer) });
+        self.stir(&peer);
+        let shown = self.describe(&self.links[&conn]);
+        self.tell(Tell::PeerConnected(shown));
     }
 
     pub(super) fn hide(&mut self, conn: ConnId, stage: Stage) {
@@ -200,26 +206,44 @@ impl Peers {
         self.give_up(peer, ConnectFailure::NotPaired);
     }
 
-    pub(super) fn link_lost(&mut self, link: Link, cause: Cause) {
-        if link.known && self.paired.contains(&link.peer) {
-            *self.lost.entry(link.peer).or_default() += 1;
+    pub(super) fn link_lost(&mut self, now: Instant, link: Link, cause: Cause) {
+        if let Some(known) = self.known.get_mut(&link.peer).filter(|_| link.known) {
+            known.lost += 1;
         }
         match link.stage {
             Stage::Greeting => {
                 // A duplicate was closed because another connection stands, or is about to.
                 if cause != Cause::Peer(Some(CloseCode::Duplicate)) {
-                    self.give_up_unless_dialling(link.peer, failure_of(cause));
+                    self.greeting_lost(now, &link.peer, cause);
                 }
             }
             Stage::Up => {
                 let id = link.peer.peer_id(self.kind);
-                self.tell(Tell::PeerDisconnected(link.conn, id, disconnect_reason(cause)));
+                let reason = disconnect_reason(cause);
+                self.tell(Tell::PeerDisconnected(link.conn, id, reason));
                 let spare = self.links.values().find(|l| l.peer == link.peer && l.stage == Stage::Spare);
                 if let Some(spare) = spare.map(|spare| spare.conn) {
-                    self.show(spare);
+                    self.show(now, spare);
+                } else {
+                    self.on_ended(now, &link.peer, reason, link.shown_at.unwrap_or(now));
                 }
             }
             Stage::Spare | Stage::Leaving => {}
+        }
+    }
+
+    /// A connection was lost before it was shown. Where the application waits, a peer that was just restarted is
+    /// dialled again.
+    fn greeting_lost(&mut self, now: Instant, peer: &PublicKey, cause: Cause) {
+        let failure = failure_of(cause);
+        let is_hopeful =
+            matches!(cause, Cause::Reset | Cause::TimedOut | Cause::Peer(Some(CloseCode::Shutdown)));
+        if is_hopeful && !self.is_under_way(peer) && self.is_worth_another_try(peer) {
+            self.reach(now, *peer);
+        }
+        self.give_up_unless_dialling(*peer, failure);
+        if !self.is_under_way(peer) {
+            self.on_failed(now, peer, failure);
         }
     }
 
@@ -240,13 +264,14 @@ impl Peers {
     }
 }
 
-fn disconnect_reason(cause: Cause) -> DisconnectReason {
+pub(super) fn disconnect_reason(cause: Cause) -> DisconnectReason {
     match cause {
         Cause::Here(CloseCode::Protocol) | Cause::Broken => DisconnectReason::Protocol,
         Cause::Here(CloseCode::Duplicate) | Cause::Peer(Some(CloseCode::Duplicate)) => {
             DisconnectReason::Replaced
         }
         Cause::Here(_) => DisconnectReason::ClosedHere,
+        Cause::Unused => DisconnectReason::Unused,
         Cause::Peer(Some(CloseCode::Unpaired | CloseCode::NotPaired)) => DisconnectReason::Unpaired,
         Cause::TimedOut | Cause::Peer(Some(CloseCode::Timeout)) => DisconnectReason::TimedOut,
         Cause::Peer(_) | Cause::Refused | Cause::WrongKey => DisconnectReason::ClosedByPeer,
@@ -258,10 +283,8 @@ fn disconnect_reason(cause: Cause) -> DisconnectReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::PeerIdKind;
     use crate::identity::Identity;
-    use crate::metadata::Metadata;
-    use crate::rng::{Rng, Seed};
+    use crate::peers::test_peers;
     use crate::testing::base;
     use crate::wire::control::Listed;
     use std::collections::BTreeSet;
@@ -269,9 +292,8 @@ mod tests {
     #[test]
     fn a_peer_that_dials_again_and_again_keeps_two_connections_at_most() {
         let [own, peer] = [1, 2].map(|n| Identity::from_entropy([n; 32]).public_key());
-        let mut rng = Rng::child(&Seed::new([0; 32]), "peers");
-        let mut peers = Peers::new(own, PeerIdKind::Sha1, Metadata::default(), 8, &mut rng);
-        peers.set_paired(BTreeSet::from([peer]));
+        let mut peers = test_peers(own);
+        peers.set_paired(base(), &BTreeSet::from([peer]));
         let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
         let hello =
             Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };

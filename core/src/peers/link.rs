@@ -11,6 +11,7 @@
 use crate::id::{ConnId, Fingerprint, PairId, PublicKey};
 use crate::wire::control::{Entry, Hello, Listed};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// How far a data connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) struct Link {
     pub(super) hello: Option<Hello>,
     /// The peer's latest list.
     pub(super) list: Vec<Entry>,
+    /// When it was last shown to the application.
+    pub(super) shown_at: Option<Instant>,
 }
 
 /// Which of two connections to one peer stays.
@@ -118,6 +121,7 @@ mod tests {
                 state: vec![],
             }),
             list: vec![],
+            shown_at: None,
         }
     }
 

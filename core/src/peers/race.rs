@@ -16,8 +16,14 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A dial that nobody answered is given up.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Addresses of one peer that one dial tries.
+/// Addresses of one peer that one dial begins with.
 pub(super) const MAX_CANDIDATES: usize = 16;
+
+/// Addresses of one peer that one dial tries, those included that became known meanwhile.
+pub(super) const MAX_TAKEN_IN: usize = 24;
+
+/// A dial is begun anew no sooner than this after it was begun.
+const RESTART_GAP: Duration = Duration::from_secs(1);
 
 /// What a dial is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +38,16 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Race {
     pub(super) purpose: Purpose,
+    /// Every address that was ever taken in.
+    candidates: Vec<SocketAddr>,
     waiting: VecDeque<SocketAddr>,
     racing: Vec<ConnId>,
+    /// Names of the peer that are being looked up.
+    pending: usize,
+    begun_at: Instant,
     next_at: Instant,
-    until: Instant,
+    /// When all of it is tried again: the network changed.
+    anew_at: Option<Instant>,
     failure: ConnectFailure,
 }
 
@@ -44,6 +56,8 @@ pub(super) struct Race {
 pub(super) enum Step {
     Try(SocketAddr),
     Wait,
+    /// Hang up on these, then ask again.
+    HangUp(Vec<ConnId>),
     Failed(ConnectFailure),
 }
 
@@ -51,14 +65,50 @@ impl Race {
     pub(super) fn new(now: Instant, purpose: Purpose, candidates: Vec<SocketAddr>) -> Self {
         let failure =
             if candidates.is_empty() { ConnectFailure::NoAddress } else { ConnectFailure::TimedOut };
+        let waiting = alternate(candidates);
         Self {
             purpose,
-            waiting: alternate(candidates),
+            candidates: waiting.iter().copied().collect(),
+            waiting,
             racing: Vec::new(),
+            pending: 0,
+            begun_at: now,
             next_at: now,
-            until: now + DIAL_TIMEOUT,
+            anew_at: None,
             failure,
         }
+    }
+
+    /// Addresses that became known meanwhile: those that it did not have come next.
+    pub(super) fn take_in(&mut self, addresses: &[SocketAddr]) {
+        for address in addresses.iter().rev() {
+            if self.candidates.len() < MAX_TAKEN_IN && !self.candidates.contains(address) {
+                self.candidates.push(*address);
+                self.waiting.push_front(*address);
+            }
+        }
+    }
+
+    /// So many names are being looked up: while any is, the dial is not over for want of addresses.
+    pub(super) fn set_pending(&mut self, pending: usize) {
+        self.pending = pending;
+    }
+
+    /// A name was looked up.
+    pub(super) fn handle_looked_up(&mut self, addresses: &[SocketAddr]) {
+        self.pending = self.pending.saturating_sub(1);
+        self.take_in(addresses);
+    }
+
+    /// Goes on with no other addresses than these.
+    pub(super) fn keep(&mut self, addresses: &[SocketAddr]) {
+        self.candidates.retain(|candidate| addresses.contains(candidate));
+        self.waiting.retain(|candidate| addresses.contains(candidate));
+    }
+
+    /// The network changed: what was sent before may be lost.
+    pub(super) fn handle_network_changed(&mut self, now: Instant) {
+        self.anew_at = Some(now.max(self.begun_at + RESTART_GAP));
     }
 
     /// An address was dialled, or could not be.
@@ -88,10 +138,16 @@ impl Race {
     }
 
     pub(super) fn poll(&mut self, now: Instant) -> Step {
-        if now >= self.until {
+        if self.anew_at.is_some_and(|at| at <= now) {
+            self.anew_at = None;
+            (self.begun_at, self.next_at) = (now, now);
+            self.waiting = self.candidates.iter().copied().collect();
+            return Step::HangUp(std::mem::take(&mut self.racing));
+        }
+        if now >= self.until() {
             return Step::Failed(self.failure);
         }
-        if self.waiting.is_empty() && self.racing.is_empty() {
+        if self.waiting.is_empty() && self.racing.is_empty() && self.pending == 0 {
             return Step::Failed(self.failure);
         }
         if now < self.next_at {
@@ -101,12 +157,17 @@ impl Race {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        if self.waiting.is_empty() { self.until } else { self.until.min(self.next_at) }
+        let until = self.anew_at.map_or(self.until(), |at| at.min(self.until()));
+        if self.waiting.is_empty() { until } else { until.min(self.next_at) }
     }
 
-    /// Addresses that wait or race.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.racing.len()
+    /// How many addresses were ever taken in.
+    pub(super) fn taken_in(&self) -> usize {
+        self.candidates.len()
+    }
+
+    fn until(&self) -> Instant {
+        self.begun_at + DIAL_TIMEOUT
     }
 
     pub(super) fn has(&self, conn: ConnId) -> bool {
@@ -197,5 +258,39 @@ mod tests {
         }
         assert_eq!(race.deadline(), now + DIAL_TIMEOUT);
         assert_eq!(race.poll(now + DIAL_TIMEOUT), Step::Failed(ConnectFailure::TimedOut));
+    }
+
+    #[test]
+    fn an_address_that_becomes_known_comes_next_and_none_comes_twice() {
+        let now = base();
+        let mut race = race(now);
+        assert_eq!(race.poll(now), Step::Try(addresses()[0]));
+        race.handle_tried(now, Some(ConnId(1)));
+        let new: SocketAddr = "192.0.2.9:1".parse().unwrap();
+        race.take_in(&[addresses()[0], new, addresses()[1], new]);
+        assert_eq!(race.poll(now + ATTEMPT_DELAY), Step::Try(new));
+        assert_eq!(race.taken_in(), 4);
+        let flood: Vec<SocketAddr> = (1..100).map(|port| ([192, 0, 2, 66], port).into()).collect();
+        race.take_in(&flood);
+        assert_eq!(race.taken_in(), MAX_TAKEN_IN);
+    }
+
+    #[test]
+    fn a_network_that_changes_begins_a_dial_anew_once_a_second_at_most() {
+        let now = base();
+        let mut race = race(now);
+        race.poll(now);
+        race.handle_tried(now, Some(ConnId(1)));
+        for ms in [100, 200] {
+            race.handle_network_changed(now + Duration::from_millis(ms));
+        }
+        let soon = now + Duration::from_millis(200);
+        assert_eq!(race.poll(soon), Step::Wait);
+        let at = now + RESTART_GAP;
+        assert_eq!(race.poll(at), Step::HangUp(vec![ConnId(1)]));
+        assert_eq!(race.poll(at), Step::Try(addresses()[0]));
+        race.handle_tried(at, Some(ConnId(2)));
+        assert_eq!(race.poll(now + DIAL_TIMEOUT + Duration::from_millis(1)), Step::Try(addresses()[2]));
+        assert_eq!(race.poll(at + DIAL_TIMEOUT), Step::Failed(ConnectFailure::TimedOut));
     }
 }

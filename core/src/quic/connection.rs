@@ -9,8 +9,10 @@
 //! ```
 
 mod network;
+mod rest;
 mod streams;
 
+pub(super) use rest::Rest;
 pub(super) use streams::MAX_OPENED;
 
 use super::budget::Windows;
@@ -90,6 +92,7 @@ pub(crate) struct Conn {
     pub(super) main: MainStream,
     pub(super) datagrams: Datagrams,
     pub(super) pulse: Pulse,
+    pub(super) rest: Rest,
 }
 
 /// What a connection needs of its engine while it works.
@@ -106,7 +109,7 @@ impl Conn {
         slot: usize,
         handle: ConnectionHandle,
         quic: quinn_proto::Connection,
-        until: Instant,
+        (until, rest): (Instant, Rest),
         terms: Terms,
         windows: Windows,
     ) -> Self {
@@ -136,6 +139,7 @@ impl Conn {
             main: MainStream::default(),
             datagrams: Datagrams::default(),
             pulse: Pulse::default(),
+            rest,
         }
     }
 
@@ -158,7 +162,7 @@ impl Conn {
             Phase::Stranger { until } | Phase::Closing { until, .. } => Some(until),
             Phase::Pairing | Phase::Open | Phase::Over => None,
         };
-        own.into_iter().chain(self.silent_until()).min()
+        own.into_iter().chain(self.silent_until()).chain(self.rests_until()).min()
     }
 
     pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
@@ -171,6 +175,7 @@ impl Conn {
             Phase::Stranger { .. } | Phase::Closing { .. } | Phase::Pairing | Phase::Open | Phase::Over => {}
         }
         self.handle_silence(cx);
+        self.handle_rest(cx);
     }
 
     /// Takes what quinn-proto has to tell.
@@ -260,7 +265,7 @@ impl Conn {
     pub(super) fn close(&mut self, cx: &mut Context<'_>, code: CloseCode) {
         if !self.is_over() {
             self.quic.close(cx.now, code.as_u32().into(), Bytes::new());
-            self.lost(cx, Cause::Here(code));
+            self.lost(cx, if self.rest.is_over { Cause::Unused } else { Cause::Here(code) });
             cx.work.poll(self);
             cx.work.send(self);
         }

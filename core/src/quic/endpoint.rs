@@ -76,12 +76,7 @@ impl Factory {
         let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
         let transport = match self.role {
             Role::Node => transport(config, &self.gate, 1),
-            Role::Directory => {
-                // Who wants to stay sees to it.
-                let mut transport = transport(config, &self.gate, config.max_streams);
-                transport.keep_alive_interval(None);
-                transport
-            }
+            Role::Directory => transport(config, &self.gate, config.max_streams),
         };
         server
             .transport_config(Arc::new(transport))
@@ -135,7 +130,6 @@ fn transport(config: &Config, gate: &Arc<Gate>, first_streams: u32) -> Transport
         .max_concurrent_bidi_streams(first_streams.into())
         .max_concurrent_uni_streams(0u32.into())
         .max_idle_timeout(Some(idle))
-        .keep_alive_interval(Some(config.keep_alive))
         .receive_window(STRANGER_WINDOW.into())
         .stream_receive_window(config.stream_window.into())
         .send_window(BUDGET_EACH.min(config.send_window.into()))

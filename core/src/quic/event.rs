@@ -34,6 +34,8 @@ pub(crate) enum Event {
 pub(crate) enum Cause {
     /// Closed here.
     Here(CloseCode),
+    /// Closed here, because nobody used it.
+    Unused,
     /// Closed by the peer, with a code if it is one that we know.
     Peer(Option<CloseCode>),
     /// The key is not the one that was meant.

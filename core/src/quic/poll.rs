@@ -31,7 +31,7 @@ impl Quic {
             conn.poll(&mut cx);
             self.work.send(conn);
             self.endpoint_events(slot);
-            self.arm(slot);
+            self.arm(now, slot);
             self.bury(slot);
         }
     }
@@ -110,7 +110,7 @@ impl Quic {
             conn.queued_send = false;
             self.turn.done(&mut self.work.send);
             self.endpoint_events(slot);
-            self.arm(slot);
+            self.arm(now, slot);
             self.bury(slot);
         }
     }
@@ -136,8 +136,9 @@ impl Quic {
         }
     }
 
-    fn arm(&mut self, slot: usize) {
+    fn arm(&mut self, now: Instant, slot: usize) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
+        conn.look_at_use(now);
         let own = conn.deadline();
         let quic = if conn.drained { None } else { conn.quic.poll_timeout() };
         let at = own.into_iter().chain(quic).min();

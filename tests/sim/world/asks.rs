@@ -13,6 +13,9 @@ use handfast_core::store::{StoreReply, StoreRequest};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+/// How long it takes to look up a name.
+const LOOKUP: Duration = Duration::from_millis(40);
+
 impl<A: App> World<A> {
     pub(super) fn ask(&mut self, host: Host, ask: Ask) {
         match ask {
@@ -29,6 +32,12 @@ impl<A: App> World<A> {
                 self[host].hooks.retain(|hook| hook.pair_id != pair_id);
                 self.with_app(host, |app, cx| app.rollback(cx, pair_id));
                 self.answer_after(host, Duration::ZERO, Answer::Rollback(token, Ok(())));
+            }
+            Ask::Resolve(token, name) => {
+                self[host].looked_up += 1;
+                if let Some(addresses) = self.dns.get(&name).cloned() {
+                    self.answer_after(host, LOOKUP, Answer::Resolve(token, addresses));
+                }
             }
             Ask::PairingRequest(token, request) => {
                 self.with_app(host, |app, cx| app.request(cx, token, request));

@@ -1,5 +1,5 @@
-//! A store in one file: the identity, the records of pairing and the marks of keys. On top of redb, whose writes
-//! are atomic and durable.
+//! A store in one file: the identity, the records of pairing, the marks of keys and where peers are. On top of
+//! redb, whose writes are atomic and durable.
 //!
 //! The file is made whole or not at all, and never made anew where one is: a device that lost its key, or
 //! got another one, would be a stranger to everybody.
@@ -8,7 +8,7 @@ use super::{Store, StoreError};
 use crate::crypto::{entropy, new_identity};
 use data_encoding::HEXLOWER;
 use handfast_core::Identity;
-use handfast_core::store::{Mark, PairRecord, RECORD_VERSION, StoreChange, Stored};
+use handfast_core::store::{Mark, PairRecord, RECORD_VERSION, StoreChange, Stored, Whereabouts};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::fmt;
@@ -24,10 +24,12 @@ use zeroize::Zeroizing;
 /// | 1 | `meta`, `identity`, `pairs` |
 /// | 2 | and `marks` |
 /// | 3 | and `numbers` |
+/// | 4 | and `whereabouts` |
 ///
-/// An older file is brought to this one when it is opened, in one write; a version that knows no marks must not open it
-/// after that, since it would talk to who is banned.
-const FORMAT: u16 = 3;
+/// An older file is brought to this one when it is opened, in one write; an older version must not open it after
+/// that: one that knows no marks would talk to who is banned, one that knows no whereabouts would keep those of peers
+/// that were forgotten.
+const FORMAT: u16 = 4;
 
 /// `format` and `records`, to [`FORMAT`] and [`RECORD_VERSION`].
 const META: TableDefinition<'_, &str, u16> = TableDefinition::new("meta");
@@ -40,6 +42,9 @@ const PAIRS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("pairs"
 
 /// Fingerprints to marks.
 const MARKS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("marks");
+
+/// Fingerprints to where their owners may be.
+const WHEREABOUTS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("whereabouts");
 
 /// `announced` to the number of the last announcement to discovery servers.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
@@ -103,13 +108,22 @@ impl Store for RedbStore {
             }
             stored.marks.push(mark);
         }
+        let whereabouts = read.open_table(WHEREABOUTS).map_err(from_redb)?;
+        for entry in whereabouts.iter().map_err(from_redb)? {
+            let (fingerprint, bytes) = entry.map_err(from_redb)?;
+            let entry = Whereabouts::decode(bytes.value()).map_err(|_| StoreError::Corrupt)?;
+            if *entry.fingerprint.as_bytes() != fingerprint.value() {
+                return Err(StoreError::Corrupt);
+            }
+            stored.whereabouts.push(entry);
+        }
         let numbers = read.open_table(NUMBERS).map_err(from_redb)?;
         stored.announced = numbers.get("announced").map_err(from_redb)?.map_or(0, |number| number.value());
         Ok(stored)
     }
 
     fn write(&self, change: &StoreChange) -> Result<(), StoreError> {
-        let StoreChange { put, delete, mark, unmark, announced } = change;
+        let StoreChange { put, delete, mark, unmark, place, unplace, announced } = change;
         let write = self.database.begin_write().map_err(from_redb)?;
         {
             let mut pairs = write.open_table(PAIRS).map_err(from_redb)?;
@@ -125,6 +139,13 @@ impl Store for RedbStore {
             }
             for mark in mark {
                 marks.insert(mark.fingerprint.as_bytes(), &mark.encode()[..]).map_err(from_redb)?;
+            }
+            let mut whereabouts = write.open_table(WHEREABOUTS).map_err(from_redb)?;
+            for fingerprint in unplace {
+                whereabouts.remove(fingerprint.as_bytes()).map_err(from_redb)?;
+            }
+            for entry in place {
+                whereabouts.insert(entry.fingerprint.as_bytes(), &entry.encode()[..]).map_err(from_redb)?;
             }
             if let Some(number) = announced {
                 let mut numbers = write.open_table(NUMBERS).map_err(from_redb)?;
@@ -177,6 +198,7 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     let write = database.begin_write().map_err(from_redb)?;
     {
         write.open_table(MARKS).map_err(from_redb)?;
+        write.open_table(WHEREABOUTS).map_err(from_redb)?;
         write.open_table(NUMBERS).map_err(from_redb)?;
         let mut meta = write.open_table(META).map_err(from_redb)?;
         meta.insert("format", FORMAT).map_err(from_redb)?;
@@ -198,6 +220,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         identity.insert("pkcs8", &new_identity()?.to_pkcs8()[..]).map_err(from_redb)?;
         write.open_table(PAIRS).map_err(from_redb)?;
         write.open_table(MARKS).map_err(from_redb)?;
+        write.open_table(WHEREABOUTS).map_err(from_redb)?;
         write.open_table(NUMBERS).map_err(from_redb)?;
     }
     write.commit().map_err(from_redb)?;

@@ -3,7 +3,8 @@
 use super::driven::{Driven, INTERFACE, Manner, Reached, Sent, address, identity, interfaces, ip, received};
 use crate::ask::{Answer, Ask};
 use crate::code::Code;
-use crate::config::{Advertise, Config, Consent, Interfaces};
+use crate::config::{Advertise, Config, Consent, Interfaces, Policy, Sources};
+use crate::host::HostName;
 use crate::id::{ConnId, PairId, PeerId, PeerIdKind, ServiceName, SocketId};
 use crate::io::{Family, Interface, InterfaceAddr, Now, Opened, UnixTime};
 use crate::metadata::Metadata;
@@ -347,6 +348,7 @@ impl World {
                     0x80..=0xbf => driven.dealings.step(&mut driven.node, now, script),
                     0x40..=0x7f => decide(driven, now, n as u8, script),
                     which @ 0x20..=0x3f => datagrams(driven, which),
+                    which @ 0x01..=0x1f => reach(driven, now, peer, which),
                     _ => {}
                 }
                 let peers = driven.node.peers();
@@ -445,6 +447,30 @@ impl World {
             assert!(node.node.is_drained(), "a node that was shut down still has something to say");
         }
     }
+}
+
+/// The application says how a peer is to be reached.
+fn reach(driven: &mut Driven, now: Now, peer: PeerId, which: u8) {
+    let on = |bit: u8| which & bit != 0;
+    match which & 3 {
+        0 => {
+            let mut sources = Sources::none();
+            (sources.mdns, sources.manual, sources.remembered) = (on(4), on(8), on(16));
+            driven.node.set_sources(now, sources);
+            assert_eq!(driven.node.sources(), sources, "sources are as they were set");
+        }
+        1 => {
+            let policy = if on(4) { Some(Policy::Eager) } else { on(8).then_some(Policy::Lazy) };
+            driven.node.peers().set_policy(now, peer, policy);
+        }
+        _ => {
+            let name = HostName::new(&format!("host-{}", which >> 2), 40_000).expect("a sound name");
+            driven.node.peers().add_name(now, peer, name);
+        }
+    }
+    let state = driven.node.peers().state(peer);
+    let is_paired = driven.node.peers().paired().iter().any(|paired| paired.key.is_named(&peer));
+    assert!(state.is_some() || !is_paired, "how it stands with a paired peer is known");
 }
 
 /// The user decides about a key.

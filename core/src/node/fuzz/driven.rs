@@ -230,6 +230,11 @@ impl Driven {
                 To::Store(token, reply)
             }
             Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
+            Ask::Resolve(token, name) => {
+                assert_eq!(name.port(), 40_000, "another name is looked up than was given");
+                let addresses = [Family::V4, Family::V6].map(|family| address(1 - self.number, family));
+                To::Resolve(token, if yes { addresses.to_vec() } else { Vec::new() })
+            }
         };
         self.node.answer(now, answer);
     }
@@ -325,6 +330,7 @@ impl Driven {
             Ask::Admit(token, _) => (4, token.0),
             Ask::Confirm(token, _) => (5, token.0),
             Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
+            Ask::Resolve(token, _) => (6, token.0),
         };
         assert!(self.asked.insert(token), "a question was asked twice");
         // People take their time.

@@ -239,16 +239,23 @@ const LISTED: &str = "
     pairing: wrong codes remembered
     peers: addresses given of a peer
     peers: addresses of a dial
+    peers: addresses remembered of a peer
     peers: connections
-    peers: connections lost, by key
     peers: dials
     peers: entries of a list
     peers: events
     peers: interfaces that see a peer
     peers: known
+    peers: names given of a peer
+    peers: names looked up
     peers: paired
     peers: sources of peers
+    peers: states to tell
+    peers: to be dialled again
     peers: waited for
+    peers: whereabouts being stored
+    peers: whereabouts stored
+    peers: whereabouts to store
     quic: addresses of this machine
     quic: answers to strangers
     quic: bytes of a label

@@ -122,14 +122,11 @@ impl Side {
         match request {
             StoreRequest::Load if answer == Answer::Yes => {
                 let records = self.store.values().cloned().collect();
-                StoreReply::Loaded(Stored {
-                    records,
-                    marks: self.marks.values().cloned().collect(),
-                    announced: 0,
-                })
+                let marks = self.marks.values().cloned().collect();
+                StoreReply::Loaded(Stored { records, marks, ..Stored::default() })
             }
             StoreRequest::Load => StoreReply::Failed,
-            StoreRequest::Write(StoreChange { put, delete, mark, unmark, announced: _ }) => {
+            StoreRequest::Write(StoreChange { put, delete, mark, unmark, .. }) => {
                 if answer != Answer::No {
                     self.store.extend(put.into_iter().map(|record| (record.pair_id, record)));
                     self.store.retain(|id, _| !delete.contains(id));
@@ -472,7 +469,8 @@ impl World {
         let result = if answer == Answer::Yes { Ok(()) } else { Err(HookFailed) };
         let code = match &ask {
             Ask::PairingRequest(..) => Some(self.typed(answer == Answer::Yes)),
-            Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) | Ask::Confirm(..) | Ask::Admit(..) => None,
+            Ask::Paired(..) | Ask::Rollback(..) | Ask::Store(..) | Ask::Confirm(..) => None,
+            Ask::Admit(..) | Ask::Resolve(..) => None,
             Ask::Directory(..) => None,
         };
         let (side, now) = (&mut self.sides[n], self.now);
@@ -486,7 +484,7 @@ impl World {
                 side.reached.agreed |= yes;
                 To::Confirm(token, if yes { Permission::Granted } else { Permission::Refused })
             }
-            Ask::Admit(..) => unreachable!("the engine knows no connections"),
+            Ask::Admit(..) | Ask::Resolve(..) => unreachable!("the engine knows no connections"),
             Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
             Ask::Paired(token, peer) => {
                 if result.is_ok() {
@@ -506,7 +504,7 @@ impl World {
         match to {
             To::PairingRequest(token, reply) => side.engine.answer_pairing_request(now, token, reply),
             To::Confirm(token, answer) => side.engine.answer_confirm(now, token, answer),
-            To::Admit(..) => unreachable!("the engine knows no connections"),
+            To::Admit(..) | To::Resolve(..) => unreachable!("the engine knows no connections"),
             To::Directory(..) => unreachable!("discovery servers alone ask it"),
             To::Paired(token, result) => side.engine.answer_paired(now, token, result),
             To::Rollback(token, result) => side.engine.answer_rollback(now, token, result),
@@ -590,6 +588,7 @@ impl World {
             Ask::Confirm(token, _) => (4, token.0),
             Ask::Admit(token, _) => (5, token.0),
             Ask::Directory(..) => unreachable!("discovery servers alone ask it"),
+            Ask::Resolve(token, _) => (6, token.0),
         };
         assert!(self.sides[n].asked.insert(token), "a question was asked twice");
         match self.sides[n].manner {

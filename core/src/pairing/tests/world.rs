@@ -217,7 +217,7 @@ impl World {
             Event::Ask(Ask::Confirm(token, confirmation)) => {
                 self.nodes[n].confirmations.push((token, confirmation));
             }
-            Event::Ask(Ask::Admit(..)) => panic!("the engine knows no connections"),
+            Event::Ask(Ask::Admit(..) | Ask::Resolve(..)) => panic!("the engine knows no connections"),
             Event::Ask(Ask::Directory(..)) => panic!("discovery servers alone ask it"),
             Event::Ask(Ask::Paired(token, peer)) => {
                 let node = &mut self.nodes[n];

@@ -3,14 +3,16 @@
 use super::room::Evict;
 use super::{Book, Change, Entry, Hints};
 use crate::id::{Fingerprint, PeerId};
+use crate::io::{Now, UnixTime};
 use std::net::SocketAddr;
-use std::time::Instant;
 
 /// What they say of one.
 pub(super) struct Found {
     /// Whose key it is.
     pub(super) print: Fingerprint,
     addresses: Vec<SocketAddr>,
+    /// When they said so.
+    pub(super) at: UnixTime,
 }
 
 impl Found {
@@ -28,7 +30,7 @@ impl Entry {
     /// What it says of itself; of who is found by a server alone, only the key is known.
     pub(super) fn hints(&self) -> Hints {
         match self.sightings.values().next() {
-            Some(sighting) => sighting.hints.clone(),
+            Some(seen) => seen.sighting.hints.clone(),
             None => {
                 let fingerprint = self.found.as_ref().map(|found| found.print);
                 Hints { fingerprint, ..Hints::default() }
@@ -41,16 +43,16 @@ impl Book {
     /// Servers say that a peer is here, and nowhere else. Also returns the peer that made way, if it was present.
     pub(in crate::peers) fn set_found(
         &mut self,
-        now: Instant,
+        now: Now,
         id: PeerId,
         print: Fingerprint,
         addresses: &[SocketAddr],
     ) -> (Change, Option<PeerId>) {
         let Some(first) = addresses.first() else { return (self.set_lost(&id), None) };
-        let (entry, evicted) = self.entry(now, (id, first.ip()), Evict::Unasked);
+        let (entry, evicted) = self.entry(now.mono, (id, first.ip()), Evict::Unasked);
         let Some(entry) = entry else { return (Change::Nothing, evicted) };
         let was_present = entry.is_present();
-        let found = Found { print, addresses: addresses.to_vec() };
+        let found = Found { print, addresses: addresses.to_vec(), at: now.wall };
         let old = entry.found.replace(found);
         let change = match old {
             _ if !was_present => Change::Discovered,
@@ -69,7 +71,7 @@ impl Book {
         if entry.is_present() {
             return Change::Updated;
         }
-        if entry.manual.is_empty() && entry.remembered.is_none() {
+        if !entry.is_asked_for() && entry.good.is_empty() {
             self.remove(id);
         }
         Change::Expired
@@ -80,6 +82,7 @@ impl Book {
 mod tests {
     use super::super::Sighting;
     use super::*;
+    use crate::config::Sources;
     use crate::event::Source;
     use crate::identity::Identity;
     use crate::testing::base;
@@ -91,7 +94,8 @@ mod tests {
     #[test]
     fn what_servers_say_is_one_source_among_others_and_the_last_to_be_dialled() {
         let print = Identity::from_entropy([1; 32]).fingerprint();
-        let (mut book, id, now) = (Book::new(8), PeerId::Sha1([1; 20]), base());
+        let (mut book, id) = (Book::new(8, Sources::all()), PeerId::Sha1([1; 20]));
+        let now = Now { mono: base(), wall: UnixTime::from_micros(7) };
         assert_eq!(book.set_found(now, id, print, &[at(1)]), (Change::Discovered, None));
         assert_eq!(book.set_found(now, id, print, &[at(1)]), (Change::Nothing, None));
         assert_eq!(book.set_found(now, id, print, &[at(2), at(3)]), (Change::Updated, None));
@@ -106,6 +110,6 @@ mod tests {
         assert_eq!(book.unsight(&id, 2), Change::Updated, "one source's loss is no expiry");
         assert_eq!(book.set_found(now, id, print, &[]), (Change::Expired, None));
         assert_eq!(book.set_found(now, id, print, &[]), (Change::Nothing, None));
-        assert_eq!((book.addresses_of(&[id]), book.sizes()[0]), (Vec::new(), 0));
+        assert_eq!((book.addresses_of(&[id]), book.sizes().peers), (Vec::new(), 0));
     }
 }

@@ -26,7 +26,7 @@ impl Book {
         while let Some(ripe) = self.shares.ripe(now) {
             self.promote(&ripe);
         }
-        let is_dear = evict == Evict::Unpaired || self.paired.contains(id);
+        let is_dear = evict == Evict::Unpaired || self.paired.contains_key(id);
         if !is_dear && self.shares.is_used_up(source) {
             return self.oldest(Some(source));
         }
@@ -34,18 +34,18 @@ impl Book {
         let new = greediest.and_then(|source| self.oldest(Some(source))).or_else(|| self.oldest(None));
         new.or_else(|| {
             let may_go = |(id, entry): &(&PeerId, &Entry)| {
-                !self.paired.contains(id) && (evict == Evict::Unpaired || entry.manual.is_empty())
+                !self.paired.contains_key(id) && (evict == Evict::Unpaired || !entry.is_asked_for())
             };
             let going = self.entries.iter().filter(may_go);
-            going.min_by_key(|(_, entry)| (!entry.manual.is_empty(), entry.seen_at)).map(|(id, _)| *id)
+            going.min_by_key(|(_, entry)| (entry.is_asked_for(), entry.seen_at)).map(|(id, _)| *id)
         })
     }
 
     /// Who came first of those that are new; who is paired, or was asked for, is new no longer.
     fn oldest(&mut self, of: Option<IpAddr>) -> Option<PeerId> {
         while let Some(id) = self.shares.oldest(of) {
-            let is_asked_for = self.entries.get(&id).is_some_and(|entry| !entry.manual.is_empty());
-            if !is_asked_for && !self.paired.contains(&id) {
+            let is_asked_for = self.entries.get(&id).is_some_and(|entry| entry.is_asked_for());
+            if !is_asked_for && !self.paired.contains_key(&id) {
                 return Some(id);
             }
             self.promote(&id);

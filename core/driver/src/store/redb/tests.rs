@@ -1,6 +1,6 @@
 use super::*;
 use handfast_core::store::{MarkKind, PairSecret, PairState, Role};
-use handfast_core::{Fingerprint, PairId};
+use handfast_core::{Fingerprint, PairId, UnixTime};
 use std::collections::BTreeSet;
 
 fn record(n: u8, state: PairState) -> PairRecord {
@@ -54,8 +54,28 @@ fn marks_survive_a_restart_and_go_in_the_same_write_as_what_fulfils_them() {
     store.write(&StoreChange { unmark, ..put(&[record(1, PairState::Paired)]) }).unwrap();
     drop(store);
     let records = vec![record(1, PairState::Paired)];
-    let expected = Stored { records, marks: vec![mark(2, MarkKind::Banned)], announced: 0 };
+    let expected = Stored { records, marks: vec![mark(2, MarkKind::Banned)], ..Stored::default() };
     assert_eq!(RedbStore::open(&path).unwrap().load().unwrap(), expected);
+}
+
+#[test]
+fn whereabouts_survive_a_restart_until_they_are_deleted() {
+    let (_folder, path) = file();
+    let store = RedbStore::open(&path).unwrap();
+    let entry = |n: u8| {
+        let mut entry = Whereabouts::new(Fingerprint::from_bytes([n; 32]));
+        entry.good.push(("[fe80::1%3]:5000".parse().unwrap(), UnixTime::from_micros(7)));
+        entry.names.push("laptop.example:5000".parse().unwrap());
+        entry
+    };
+    store.write(&StoreChange { place: vec![entry(1), entry(2)], ..StoreChange::default() }).unwrap();
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(store.load().unwrap().whereabouts, [entry(1), entry(2)]);
+    let unplace = vec![entry(1).fingerprint, Fingerprint::from_bytes([9; 32])];
+    store.write(&StoreChange { unplace, ..StoreChange::default() }).unwrap();
+    drop(store);
+    assert_eq!(RedbStore::open(&path).unwrap().load().unwrap().whereabouts, [entry(2)]);
 }
 
 #[test]
@@ -69,20 +89,39 @@ fn the_number_of_an_announcement_survives_a_restart_and_never_goes_back() {
     assert_eq!(RedbStore::open(&path).unwrap().load().unwrap().announced, 9);
 }
 
-/// As the first format was: no table of marks, nor of numbers.
-fn make_old(path: &Path) {
+/// As an older format was: without the tables that came later.
+fn make_old(path: &Path, format: u16) {
     let store = RedbStore::open(path).unwrap();
     store.write(&put(&[record(1, PairState::Paired)])).unwrap();
     let write = store.database.begin_write().unwrap();
-    assert!(write.delete_table(MARKS).unwrap() && write.delete_table(NUMBERS).unwrap());
-    write.open_table(META).unwrap().insert("format", 1).unwrap();
+    assert!(write.delete_table(WHEREABOUTS).unwrap());
+    if format < 3 {
+        assert!(write.delete_table(NUMBERS).unwrap());
+    }
+    if format == 1 {
+        assert!(write.delete_table(MARKS).unwrap());
+    }
+    write.open_table(META).unwrap().insert("format", format).unwrap();
     write.commit().unwrap();
+}
+
+#[test]
+fn a_store_of_an_older_format_opens_keeps_all_and_takes_whereabouts_from_then_on() {
+    for format in [2, 3] {
+        let (_folder, path) = file();
+        make_old(&path, format);
+        let store = RedbStore::open(&path).unwrap();
+        assert_eq!(store.load().unwrap(), Stored::from(vec![record(1, PairState::Paired)]));
+        let place = vec![Whereabouts::new(Fingerprint::from_bytes([1; 32]))];
+        store.write(&StoreChange { place: place.clone(), ..StoreChange::default() }).unwrap();
+        assert_eq!(store.load().unwrap().whereabouts, place);
+    }
 }
 
 #[test]
 fn a_store_of_the_first_format_opens_keeps_all_and_takes_marks_and_numbers_from_then_on() {
     let (_folder, path) = file();
-    make_old(&path);
+    make_old(&path, 1);
     let own = RedbStore::open(&path).unwrap().identity().fingerprint();
     let store = RedbStore::open(&path).unwrap();
     assert_eq!(store.identity().fingerprint(), own);
@@ -119,7 +158,7 @@ fn a_store_that_is_open_is_in_use() {
 
 #[test]
 fn a_newer_format_is_refused() {
-    for (name, known) in [("format", 3), ("records", 1)] {
+    for (name, known) in [("format", FORMAT), ("records", 1)] {
         let (_folder, path) = file();
         let store = RedbStore::open(&path).unwrap();
         let write = store.database.begin_write().unwrap();

@@ -85,17 +85,14 @@ impl Node {
     }
 
     pub(super) fn store(&mut self, request: StoreRequest) -> StoreReply {
-        let StoreRequest::Write(StoreChange { put, delete, mark, unmark, announced: _ }) = request else {
+        let StoreRequest::Write(StoreChange { put, delete, mark, unmark, .. }) = request else {
             if self.dead_reads > 0 {
                 self.dead_reads -= 1;
                 return StoreReply::Failed;
             }
             let records = self.store.values().cloned().collect();
-            return StoreReply::Loaded(Stored {
-                records,
-                marks: self.marks.values().cloned().collect(),
-                announced: 0,
-            });
+            let marks = self.marks.values().cloned().collect();
+            return StoreReply::Loaded(Stored { records, marks, ..Stored::default() });
         };
         self.calls += 1;
         let fault = self.fault.filter(|(call, _)| *call == self.calls).map(|(_, fault)| fault);
