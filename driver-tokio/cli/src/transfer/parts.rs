@@ -75,7 +75,8 @@ impl Parts {
             match file.try_lock() {
                 // Between being opened and locked it may have been published, or removed.
                 Ok(()) if is_at(&file, &path) => return Ok(Part { path, file, keep: Keep::IfWorthIt }),
-                Ok(()) => {}
+                Ok(()) if SystemTime::now() < until => {}
+                Ok(()) => return self.fresh(peer),
                 Err(TryLockError::WouldBlock) if SystemTime::now() < until => thread::sleep(LOOK_EVERY),
                 Err(TryLockError::WouldBlock) => return self.fresh(peer),
                 Err(TryLockError::Error(error)) => return Err(error),
