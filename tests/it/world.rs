@@ -7,6 +7,7 @@ mod hooks;
 mod hosts;
 mod names;
 mod reach;
+mod rest;
 mod stores;
 mod strangers;
 
