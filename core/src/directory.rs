@@ -3,6 +3,10 @@
 //! A server alone keeps everything itself and asks nobody. One of many asks ([`Ask::Directory`](crate::Ask::Directory)),
 //! and goes on when it is answered.
 
+mod piece;
+
+pub use piece::{read_piece, write_piece};
+
 use crate::id::{Fingerprint, PeerId};
 use bytes::Bytes;
 use std::net::SocketAddr;
