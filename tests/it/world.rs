@@ -8,6 +8,7 @@ mod hosts;
 mod names;
 mod reach;
 mod rest;
+mod servers;
 mod stores;
 mod strangers;
 

@@ -1,4 +1,5 @@
-//! One host of a world: its interfaces, clock, store, node and application.
+//! One host of a world: its interfaces, clock, store, node and application; or a discovery server in place of the
+//! node.
 
 use crate::clock::Clock;
 use crate::fabric::Port;
@@ -6,7 +7,10 @@ use crate::store::Store;
 use crate::world::Due;
 use handfast_core::ask::PairedToken;
 use handfast_core::store::PairRecord;
-use handfast_core::{Config, Family, Identity, Interface, InterfaceAddr, Node, PairId, SocketId, SocketSpec};
+use handfast_core::{
+    Config, Family, Identity, Interface, InterfaceAddr, Node, PairId, Server, ServerConfig, SocketId,
+    SocketSpec,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,6 +21,9 @@ pub(crate) const MDNS_PORT: u16 = 5353;
 
 /// The port that nodes get for QUIC when they leave it to the system.
 pub(crate) const QUIC_PORT: u16 = 40_000;
+
+/// The port of a discovery server that leaves it to the system.
+pub(crate) const SERVER_PORT: u16 = 5224;
 
 /// What a host begins with.
 pub struct Setup {
@@ -34,13 +41,15 @@ pub struct Setup {
     pub ipv6: bool,
     /// By how many seconds its calendar is ahead.
     pub skew_s: i64,
+    /// How its discovery server behaves, where it has one in place of a node.
+    pub serves: Option<ServerConfig>,
 }
 
 impl Setup {
     /// A host without interfaces, whose clock is right and whose store is empty.
     pub fn new(name: impl Into<String>, config: Config, identity: Arc<Identity>) -> Self {
         let (records, ports) = (Vec::new(), Vec::new());
-        Self { name: name.into(), config, identity, records, ports, ipv6: true, skew_s: 0 }
+        Self { name: name.into(), config, identity, records, ports, ipv6: true, skew_s: 0, serves: None }
     }
 
     /// Plugs it into a segment.
@@ -50,11 +59,34 @@ impl Setup {
         self
     }
 
+    /// Makes it a discovery server: it has no node, and its application is asked nothing.
+    #[must_use]
+    pub fn with_server(mut self, config: ServerConfig) -> Self {
+        self.serves = Some(config);
+        self
+    }
+
     /// Gives its store something to begin with.
     #[must_use]
     pub fn with_records(mut self, records: Vec<PairRecord>) -> Self {
         self.records = records;
         self
+    }
+}
+
+/// What runs on a host.
+pub(crate) enum Engine {
+    Node(Box<Node>),
+    Server(Box<Server>),
+}
+
+impl Engine {
+    /// What a driver needs of either.
+    pub(crate) fn machine(&mut self) -> &mut dyn handfast_driver::Machine {
+        match self {
+            Self::Node(node) => &mut **node,
+            Self::Server(server) => &mut **server,
+        }
     }
 }
 
@@ -80,8 +112,11 @@ pub struct Machine<A> {
     pub refused: BTreeSet<Family>,
     /// How often it looked up a name.
     pub looked_up: u32,
-    pub(crate) node: Option<Node>,
+    /// What a discovery server wrote down last.
+    pub snapshot: Vec<u8>,
+    pub(crate) engine: Option<Engine>,
     pub(crate) config: Config,
+    pub(crate) serves: Option<ServerConfig>,
     pub(crate) identity: Arc<Identity>,
     /// How often its node began: what belongs to an earlier life is dropped.
     pub(crate) boots: u64,
@@ -132,8 +167,10 @@ impl<A> Machine<A> {
             clock,
             looked_up: 0,
             refused: if setup.ipv6 { BTreeSet::new() } else { [Family::V6].into() },
-            node: None,
+            snapshot: Vec::new(),
+            engine: None,
             config: setup.config,
+            serves: setup.serves,
             identity: setup.identity,
             boots: 0,
             changes: 0,
@@ -150,12 +187,23 @@ impl<A> Machine<A> {
 
     /// Its node, unless it crashed.
     pub fn node(&mut self) -> Option<&mut Node> {
-        self.node.as_mut()
+        match &mut self.engine {
+            Some(Engine::Node(node)) => Some(node),
+            Some(Engine::Server(_)) | None => None,
+        }
     }
 
-    /// Whether its node runs.
+    /// Its discovery server, if it has one that did not crash.
+    pub fn server(&mut self) -> Option<&mut Server> {
+        match &mut self.engine {
+            Some(Engine::Server(server)) => Some(server),
+            Some(Engine::Node(_)) | None => None,
+        }
+    }
+
+    /// Whether its node, or its server, runs.
     pub fn is_up(&self) -> bool {
-        self.node.is_some()
+        self.engine.is_some()
     }
 
     /// How many hooks were asked to save a peer and have neither answered nor been rolled back.
@@ -186,7 +234,11 @@ impl<A> Machine<A> {
 
     /// The port of its QUIC sockets.
     pub fn quic_port(&self) -> u16 {
-        if self.config.port == 0 { QUIC_PORT } else { self.config.port }
+        let (chosen, own) = match &self.serves {
+            Some(server) => (server.port, SERVER_PORT),
+            None => (self.config.port, QUIC_PORT),
+        };
+        if chosen == 0 { own } else { chosen }
     }
 
     /// Its interfaces as its system lists them.

@@ -24,7 +24,7 @@ use crate::stranger::Stranger;
 use crate::trace::Trace;
 use handfast_core::ask::Answer;
 use handfast_core::store::PairRecord;
-use handfast_core::{Config, Family, HostName, Identity, Node, Now};
+use handfast_core::{Config, Family, HostName, Identity, Node, Now, Server};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -237,8 +237,20 @@ impl<A: App> World<A> {
     /// Where it crashed.
     pub fn tell<T>(&mut self, host: Host, say: impl FnOnce(&mut Node, Now) -> T) -> T {
         let now = self.host_now(host);
-        let node = self[host].node.as_mut().expect("the node runs");
+        let node = self[host].node().expect("the node runs");
         let result = say(node, now);
+        self.settle(host);
+        result
+    }
+
+    /// Tells a discovery server something and lets it act on it.
+    ///
+    /// # Panics
+    /// Where it crashed, or is none.
+    pub fn tell_server<T>(&mut self, host: Host, say: impl FnOnce(&mut Server, Now) -> T) -> T {
+        let now = self.host_now(host);
+        let server = self[host].server().expect("the server runs");
+        let result = say(server, now);
         self.settle(host);
         result
     }

@@ -246,6 +246,7 @@ impl Server {
         // The client may be gone, or have given up, since it asked.
         if self.end_exchange(subscriber.0, subscriber.1) {
             let ids = self.subscriptions.begin(now.wall.as_secs(), subscriber, sought, found);
+            self.stats.pushed += self.subscriptions.count_waiting(subscriber) as u64;
             self.watch(now, ids);
             self.write_subscription(now, subscriber);
         }

@@ -134,6 +134,11 @@ impl Subscriptions {
         self.by_stream.get_mut(&subscriber)?.waiting.front_mut()
     }
 
+    /// How many replies wait for a subscriber.
+    pub(super) fn count_waiting(&self, subscriber: Subscriber) -> usize {
+        self.by_stream.get(&subscriber).map_or(0, |subscription| subscription.waiting.len())
+    }
+
     /// So many bytes of what waits in front were written.
     pub(super) fn wrote(&mut self, subscriber: Subscriber, bytes: usize) {
         let Some(subscription) = self.by_stream.get_mut(&subscriber) else { return };

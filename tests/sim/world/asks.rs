@@ -128,7 +128,7 @@ impl<A: App> World<A> {
         let Some((token, request)) = store.queue.pop_front() else { return };
         let reply = store.serve(request);
         self.answer(host, Answer::Store(token, reply));
-        if self[host].node.is_some() && !self[host].store.busy {
+        if self[host].is_up() && !self[host].store.busy {
             self.next_request(host);
         }
     }

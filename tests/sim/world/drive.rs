@@ -4,11 +4,12 @@ use super::{Due, Place, World};
 use crate::app::{App, Context};
 use crate::fabric::{Arrival, Host, Outgoing};
 use crate::fault::Fault;
-use crate::machine::Machine;
+use crate::machine::{Engine, Machine};
 use bytes::{Bytes, BytesMut};
 use handfast_core::ask::Answer;
 use handfast_core::{
-    Event, Family, Interface, Node, Opened, Output, Received, Seed, SocketId, SocketSpec, Transmit,
+    Crypto, Event, Family, Interface, Node, Now, Opened, Output, Received, Seed, Server, SocketId,
+    SocketSpec, Transmit,
 };
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -49,8 +50,8 @@ impl<A: App> World<A> {
         }
         let turns = machine.turns.at(now.mono);
         assert!(turns <= MAX_TURNS, "no node busy-loops: {} was told one moment {turns} times", machine.name);
-        if let Some(node) = &mut machine.node {
-            node.handle_timeout(now);
+        if let Some(engine) = &mut machine.engine {
+            engine.machine().handle_timeout(now);
             self.settle(host);
         }
     }
@@ -72,8 +73,8 @@ impl<A: App> World<A> {
         let Some(socket) = machine.socket_for(arrival.interface, family, arrival.destination_port) else {
             return;
         };
-        let Some(node) = &mut machine.node else { return };
-        node.handle_datagram(now, received(socket, &arrival));
+        let Some(engine) = &mut machine.engine else { return };
+        engine.machine().handle_datagram(now, received(socket, &arrival));
         self.settle(host);
     }
 
@@ -106,7 +107,7 @@ impl<A: App> World<A> {
     /// Whether a host's node is still the one that something was meant for.
     fn lives(&self, host: Host, boots: u64) -> bool {
         let machine = &self[host];
-        machine.node.is_some() && machine.boots == boots
+        machine.engine.is_some() && machine.boots == boots
     }
 
     fn let_act(&mut self, host: Host) {
@@ -134,11 +135,12 @@ impl<A: App> World<A> {
         machine.boots = boots;
         machine.changes += 1;
         machine.asked.clear();
-        let node = Node::new(machine.config.clone(), &machine.identity, crypto, &Seed::new(bytes), now);
-        let mut node = node.expect("the configuration is sound");
-        node.handle_interfaces(now, &machine.interfaces());
-        machine.node = Some(node);
-        self.with_app(host, |app, cx| app.started(cx));
+        let mut engine = machine.begin(crypto, &Seed::new(bytes), now);
+        engine.machine().handle_interfaces(now, &machine.interfaces());
+        machine.engine = Some(engine);
+        if machine.serves.is_none() {
+            self.with_app(host, |app, cx| app.started(cx));
+        }
         self.settle(host);
     }
 
@@ -148,8 +150,8 @@ impl<A: App> World<A> {
         for count in 0.. {
             assert!(count < MAX_OUTPUTS, "no node busy-loops: it wants {count} things done at once");
             let now = self.host_now(host);
-            let Some(node) = &mut self[host].node else { break };
-            match node.poll_output(now, &mut buf) {
+            let Some(engine) = &mut self[host].engine else { break };
+            match engine.machine().poll_output(now, &mut buf) {
                 Output::Open(id, spec) => self.open(host, id, spec),
                 Output::Close(id) => self.close_socket(host, id),
                 Output::Transmit(transmit) => self.transmit(host, &transmit, &buf),
@@ -181,7 +183,9 @@ impl<A: App> World<A> {
 
     fn event(&mut self, host: Host, event: Event) {
         self.narrate(Some(host), format_args!("{event:?}"));
-        self.with_app(host, |app, cx| app.event(cx, event));
+        if self[host].serves.is_none() {
+            self.with_app(host, |app, cx| app.event(cx, event));
+        }
     }
 
     /// Lets an application do something, with its node in its hands.
@@ -191,7 +195,7 @@ impl<A: App> World<A> {
             panic!("a stranger has no application")
         };
         let now = machine.clock.read(self.now);
-        let node = machine.node.as_mut().expect("the node runs");
+        let Some(Engine::Node(node)) = &mut machine.engine else { panic!("the node runs") };
         let (rng, boots, records) = (&mut self.rng, machine.boots, &machine.store.records);
         let mut cx = Context { node, now, records, rng, timers: &mut timers, notes: &mut notes };
         let result = act(&mut machine.app, &mut cx);
@@ -206,7 +210,7 @@ impl<A: App> World<A> {
 
     pub(super) fn answer(&mut self, host: Host, answer: Answer) {
         let now = self.host_now(host);
-        if let Some(node) = &mut self[host].node {
+        if let Some(node) = self[host].node() {
             node.answer(now, answer);
             self.settle(host);
         }
@@ -235,8 +239,8 @@ impl<A: App> World<A> {
             Ok(Opened { address: SocketAddr::new(ip, port), gso_segments: 64, shares_port: false })
         };
         let failed = result.is_err();
-        if let Some(node) = &mut machine.node {
-            node.handle_socket(now, id, result);
+        if let Some(engine) = &mut machine.engine {
+            engine.machine().handle_socket(now, id, result);
         }
         if failed {
             self.tally.fired(Fault::SocketRefused);
@@ -279,11 +283,27 @@ impl<A: App> World<A> {
 }
 
 impl<A> Machine<A> {
+    /// A node, or a server, from what the host has.
+    fn begin(&self, crypto: Crypto, seed: &Seed, now: Now) -> Engine {
+        let Some(config) = &self.serves else {
+            let node = Node::new(self.config.clone(), &self.identity, crypto, seed, now);
+            return Engine::Node(Box::new(node.expect("the configuration is sound")));
+        };
+        let server = Server::new(config.clone(), &self.identity, crypto, seed, now);
+        let mut server = server.expect("the configuration is sound");
+        let mut rest = &self.snapshot[..];
+        while !rest.is_empty() {
+            let len = server.restore(now, rest).expect("a server reads what it wrote");
+            rest = &rest[len..];
+        }
+        Engine::Server(Box::new(server))
+    }
+
     /// What its node is told of its interfaces.
-    pub(super) fn tell_interfaces(&mut self, now: handfast_core::Now) {
+    pub(super) fn tell_interfaces(&mut self, now: Now) {
         let list: Vec<Interface> = self.interfaces();
-        if let Some(node) = &mut self.node {
-            node.handle_interfaces(now, &list);
+        if let Some(engine) = &mut self.engine {
+            engine.machine().handle_interfaces(now, &list);
         }
     }
 }

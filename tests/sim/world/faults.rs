@@ -22,7 +22,7 @@ impl<A: App> World<A> {
             machine.clock.stand(now - since);
         }
         machine.put_off.clear();
-        machine.node = None;
+        machine.engine = None;
         machine.hooks.clear();
         machine.store.crash();
         machine.app.crashed();
@@ -67,8 +67,8 @@ impl<A: App> World<A> {
         self[host].clock.stand(slept);
         let now = self.host_now(host);
         let machine = &mut self[host];
-        if let Some(node) = &mut machine.node {
-            node.handle_wake(now, slept);
+        if let Some(engine) = &mut machine.engine {
+            engine.machine().handle_wake(now, slept);
             machine.tell_interfaces(now);
             self.settle(host);
         }
@@ -156,7 +156,7 @@ impl<A: App> World<A> {
         let now = self.host_now(host);
         let machine = &mut self[host];
         machine.changes += 1;
-        if machine.asleep.is_some() || machine.node.is_none() {
+        if machine.asleep.is_some() || machine.engine.is_none() {
             return;
         }
         machine.tell_interfaces(now);
@@ -167,8 +167,25 @@ impl<A: App> World<A> {
     pub fn shut_down(&mut self, host: Host) {
         if self[host].is_up() {
             self.narrate(Some(host), format_args!("shuts down"));
-            self.tell(host, |node, now| node.shutdown(now));
+            let now = self.host_now(host);
+            if let Some(engine) = &mut self[host].engine {
+                engine.machine().shutdown(now);
+            }
+            self.settle(host);
         }
+    }
+
+    /// Lets a discovery server write down what it holds: it begins with that when it next begins.
+    ///
+    /// # Panics
+    /// Where it crashed, or is none.
+    pub fn save(&mut self, host: Host) {
+        let now = self.host_now(host);
+        let (mut file, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            from = self[host].server().expect("the server runs").snapshot(now, at, &mut file);
+        }
+        self[host].snapshot = file;
     }
 
     /// Ends a node without a word, and starts it again after a time.
