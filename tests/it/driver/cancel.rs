@@ -3,7 +3,7 @@
 use super::lab::{self, TestRuntime, noise};
 use bytes::Bytes;
 use futures_lite::future::zip;
-use handfast_driver::{Builder, Event, Node, RequestLimits, Runtime, Table};
+use handfast_driver::{Builder, Event, Events, Node, RequestLimits, Runtime, Table};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -250,8 +250,12 @@ fn values_that_are_read_with_futures_dropped_at_any_poll_come_whole<A: TestRunti
         let near = async {
             let mut send = connection.open_uni("values").await.unwrap();
             for value in &values {
-                send.write_value(value).await.unwrap();
-                futures_lite::future::yield_now().await;
+                let frame = handfast_driver::core::value::encode(value).unwrap();
+                // In pieces, so that whoever reads has a part of it at times.
+                for piece in frame.chunks(frame.len() / 3 + 1) {
+                    send.write_all(piece).await.unwrap();
+                    lab::sleep::<A>(Duration::from_millis(2)).await;
+                }
             }
             send.finish().unwrap();
         };
@@ -296,14 +300,23 @@ fn streams_events_and_datagrams_survive_those_who_stop_waiting<A: TestRuntime, B
         let mut events = a.events();
         for _ in 0..3 {
             a.peer(b.id()).close();
-            let ended = at_every_poll(async || events.next().await.unwrap()).await;
+            let ended = next_turn(&mut events).await;
             assert!(matches!(ended, Event::PeerDisconnected(..)), "{ended:?}");
-            let (connected, event) =
-                zip(a.connect(b.id()), at_every_poll(async || events.next().await.unwrap())).await;
+            let (connected, event) = zip(a.connect(b.id()), next_turn(&mut events)).await;
             let connected = connected.unwrap().id();
             assert!(matches!(event, Event::PeerConnected(peer) if peer.conn == connected));
         }
     });
+}
+
+/// The next connection that came or went, heard by futures that are dropped.
+async fn next_turn(events: &mut Events) -> Event {
+    loop {
+        let event = at_every_poll(async || events.next().await.unwrap()).await;
+        if matches!(event, Event::PeerConnected(_) | Event::PeerDisconnected(..)) {
+            return event;
+        }
+    }
 }
 
 /// Answers every request until the node is stopped, whatever becomes of who asked.

@@ -41,14 +41,15 @@ pub(super) fn tokio() -> tokio::runtime::Runtime {
 /// Runs a test, and fails it rather than let it hang.
 pub(super) fn run<R: TestRuntime>(test: impl Future<Output = ()>) {
     R::block_on(async {
+        // In this order: a test whose task is woken by the limit alone hangs.
         let done = futures_lite::future::or(
-            async {
-                test.await;
-                true
-            },
             async {
                 sleep::<R>(LIMIT).await;
                 false
+            },
+            async {
+                test.await;
+                true
             },
         );
         assert!(done.await, "the test hangs");

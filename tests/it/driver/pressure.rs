@@ -76,8 +76,8 @@ fn of_a_thousand_streams_of_which_999_are_not_read_the_last_one_goes_on<A: TestR
     lab::run::<A>(async {
         let mut config = lab::config();
         (config.max_streams, config.stream_window) = (1_000, 8 << 10);
-        // So that as many as may be open cannot use it up.
-        config.receive_window = config.max_streams * config.stream_window;
+        // So that as many as may be open cannot use it up, nor leave less than what a window is announced anew for.
+        config.receive_window = config.max_streams * config.stream_window / 4 * 5;
         let bound = config.receive_window as usize + MAX_CONNECTION_BUFFER;
         let (_a, b, connection) = connected::<A, B>(config).await;
         let chunk = Bytes::from(noise(2, 32 << 10));
@@ -125,8 +125,11 @@ fn of_a_thousand_streams_of_which_999_are_not_read_the_last_one_goes_on<A: TestR
 
 fn streams_that_nobody_reads_hold_no_more_than_their_connection_may<A: TestRuntime, B: TestRuntime>() {
     lab::run::<A>(async {
-        let (_a, _b, connection) = connected::<A, B>(lab::config()).await;
-        let bound = lab::config().receive_window as usize + MAX_CONNECTION_BUFFER;
+        let mut config = lab::config();
+        // So that each can be taken out of the core as a whole.
+        config.stream_window = MAX_STREAM_BUFFER as u32;
+        let bound = config.receive_window as usize + MAX_CONNECTION_BUFFER;
+        let (_a, _b, connection) = connected::<A, B>(config).await;
         let data = Bytes::from(noise(3, 1 << 20));
         let (mut stuck, mut taken) = (Vec::new(), 0);
         for _ in 0..40 {
@@ -136,8 +139,17 @@ fn streams_that_nobody_reads_hold_no_more_than_their_connection_may<A: TestRunti
             }
             stuck.push(send);
         }
-        for send in stuck.iter_mut().rev().take(2) {
-            taken += fill::<A>(send, &data).await;
+        // Again and again, until nothing more is taken of anybody for a while.
+        let mut quiet = 0;
+        while quiet < 20 {
+            let before = taken;
+            for send in &mut stuck {
+                while let Some(more) = futures_lite::future::poll_once(send.write(&data)).await {
+                    taken += more.unwrap();
+                }
+            }
+            quiet = if taken > before { 0 } else { quiet + 1 };
+            lab::sleep::<A>(Duration::from_millis(10)).await;
         }
         figure("taken of 40 writers whom nobody reads", taken, bound);
     });
