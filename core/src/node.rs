@@ -15,6 +15,7 @@ mod sources;
 mod stats;
 mod streams;
 mod tables;
+mod trace;
 mod views;
 
 pub use servers::GlobalMut;
@@ -71,6 +72,7 @@ pub struct Node {
     admission: Admission,
     limits: Limits,
     counts: Counts,
+    spans: trace::Spans,
     /// The connections that pairing sessions run over.
     sessions: BTreeSet<ConnId>,
     /// Keys that were dialled to pair with: the dialler connects once they are paired.
@@ -120,6 +122,7 @@ impl Node {
             admission: Admission::default(),
             limits: Limits::default(),
             counts: Counts::default(),
+            spans: trace::Spans::default(),
             sessions: BTreeSet::new(),
             met: BTreeSet::new(),
             bans: false,
@@ -276,6 +279,13 @@ impl Node {
         self.quic.close_gracefully(now, conn, CloseCode::Ok);
     }
 
+    /// Writes down what every connection does that begins from here on, as qlog: which packets go and come, and how
+    /// fast, with addresses of nobody and none of what is said. `sink` is written to in the calls that make it happen.
+    #[cfg(feature = "qlog")]
+    pub fn write_qlog(&mut self, now: Now, sink: Box<dyn io::Write + Send + Sync>) {
+        self.quic.write_qlog(now.mono, sink);
+    }
+
     /// The verbs of pairing.
     pub fn pairing(&mut self) -> PairingMut<'_> {
         PairingMut { node: self }
@@ -402,6 +412,7 @@ impl Node {
     }
 
     fn tell(&mut self, event: Event) {
+        self.trace(&event);
         self.out.push_back(Output::Event(event));
     }
 

@@ -18,6 +18,8 @@ mod network;
 mod paths;
 mod poll;
 mod pulse;
+#[cfg(feature = "qlog")]
+mod qlog;
 mod requests;
 mod stats;
 mod streams;

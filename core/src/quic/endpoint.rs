@@ -74,16 +74,35 @@ impl Factory {
         let secret: [u8; 32] = self.rng.bytes();
         let token_key = ring::hkdf::Salt::new(ring::hkdf::HKDF_SHA256, &[]).extract(&secret);
         let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
-        let transport = match self.role {
-            Role::Node => transport(config, &self.gate, 1),
-            Role::Directory => transport(config, &self.gate, config.max_streams),
-        };
         server
-            .transport_config(Arc::new(transport))
+            .transport_config(Arc::new(self.accepting(config)))
             .time_source(self.clock.clone())
             .max_incoming(MAX_INCOMING);
         server.validation_token.sent(0);
         Ok(server)
+    }
+
+    fn accepting(&self, config: &Config) -> TransportConfig {
+        match self.role {
+            Role::Node => transport(config, &self.gate, 1),
+            Role::Directory => transport(config, &self.gate, config.max_streams),
+        }
+    }
+
+    /// Writes down what connections do that begin from here on: how the listening side is configured.
+    #[cfg(feature = "qlog")]
+    pub(crate) fn set_qlog(
+        &mut self,
+        config: &Config,
+        stream: Option<quinn_proto::QlogStream>,
+    ) -> Option<ServerConfig> {
+        let (mut dialling, mut accepting) = (transport(config, &self.gate, 0), self.accepting(config));
+        dialling.qlog_stream(stream.clone());
+        accepting.qlog_stream(stream);
+        self.dialling = Arc::new(dialling);
+        let server = self.listening.as_mut()?;
+        server.transport_config(Arc::new(accepting));
+        Some(server.clone())
     }
 
     /// Turns these keys away, in whatever handshake begins from here on: how the listening side is configured.

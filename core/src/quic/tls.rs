@@ -13,7 +13,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, KeyLog, SignatureScheme};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,13 +22,24 @@ const MAX_CERTIFICATE: usize = 2048;
 
 /// The cryptography that TLS uses: the operating system's randomness in drivers, seeded in tests.
 #[derive(Clone, Debug)]
-pub struct Crypto(Arc<CryptoProvider>);
+pub struct Crypto {
+    provider: Arc<CryptoProvider>,
+    key_log: Option<Arc<dyn KeyLog>>,
+}
 
 impl Crypto {
     /// Takes a rustls provider that has Ed25519 and TLS 1.3's AES-128-GCM, such as
     /// `rustls::crypto::ring::default_provider()`.
     pub fn new(provider: CryptoProvider) -> Self {
-        Self(Arc::new(provider))
+        Self { provider: Arc::new(provider), key_log: None }
+    }
+
+    /// Tells the secrets of every connection to a sink, as `SSLKEYLOGFILE` names them: who has them can read all that
+    /// was said on those connections, and on no other. Off unless it is asked for.
+    #[must_use]
+    pub fn with_key_log(mut self, log: Arc<dyn KeyLog>) -> Self {
+        self.key_log = Some(log);
+        self
     }
 }
 
@@ -104,6 +115,7 @@ impl Expect {
 /// Makes rustls configurations for one identity.
 pub(crate) struct Tls {
     provider: Arc<CryptoProvider>,
+    key_log: Option<Arc<dyn KeyLog>>,
     own: Arc<SingleCertAndKey>,
     algorithms: WebPkiSupportedAlgorithms,
     service: ServiceName,
@@ -113,12 +125,12 @@ pub(crate) struct Tls {
 impl Tls {
     /// Fails where the provider cannot sign with Ed25519.
     pub(crate) fn new(crypto: Crypto, identity: &Identity, service: ServiceName) -> Result<Self, Error> {
-        let provider = crypto.0;
+        let Crypto { provider, key_log } = crypto;
         let key = provider.key_provider.load_private_key(identity.private_key())?;
         let certified = CertifiedKey::new(vec![identity.certificate()], key);
         let algorithms = provider.signature_verification_algorithms;
         let (own, banned) = (Arc::new(certified.into()), Arc::default());
-        Ok(Self { provider, own, algorithms, service, banned })
+        Ok(Self { provider, key_log, own, algorithms, service, banned })
     }
 
     /// Turns these keys away, in the configurations that are made from here on.
@@ -140,6 +152,9 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(own);
         config.alpn_protocols = role.offers().iter().map(|alpn| alpn.to_wire(&self.service)).collect();
+        if let Some(log) = &self.key_log {
+            config.key_log = Arc::clone(log);
+        }
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
@@ -156,6 +171,9 @@ impl Tls {
             .with_custom_certificate_verifier(verifier)
             .with_client_cert_resolver(own);
         config.alpn_protocols = vec![alpn.to_wire(&self.service)];
+        if let Some(log) = &self.key_log {
+            config.key_log = Arc::clone(log);
+        }
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
         config.enable_sni = false;

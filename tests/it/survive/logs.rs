@@ -1,8 +1,10 @@
 //! What an attack makes a node write to its log.
 
 use super::support::*;
-use handfast_core::PeerId;
+use crate::node::support::{config, conn, identity, name};
+use handfast_core::{Direction, PeerId, PeerIdKind, Target};
 use handfast_tests::forge::{FirstFlight, dns, hello};
+use handfast_tests::world::World;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -31,7 +33,10 @@ impl Subscriber for Lines {
         true
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line(format!("{} {}", span.metadata().target(), span.metadata().name()));
+        span.record(&mut line);
+        self.0.lock().unwrap().push((*span.metadata().level(), line.0));
         Id::from_u64(1)
     }
 
@@ -93,4 +98,47 @@ fn a_flood_of_every_kind_writes_no_line_that_is_on_by_default_and_none_says_what
     let octets = octets.trim_matches(['[', ']']);
     let telling = lines.iter().find(|(_, line)| line.contains(MARK) || line.contains(octets));
     assert_eq!(telling, None, "no log keeps what a packet says");
+}
+
+#[test]
+fn a_life_is_told_at_info_without_an_address_a_key_or_what_was_said() {
+    let lines = Lines::default();
+    let (ids, secrets) = tracing::subscriber::with_default(lines.clone(), || {
+        let mut world = World::seeded(1);
+        let (a, b) = [1, 2].map(|n| world.add(config(), &identity(n), vec![])).into();
+        world.run_for(Duration::from_secs(5));
+        // Two that meet, pair and connect.
+        let code = world.tell(a, |node, now| node.pairing().host(now, &Target::Any).unwrap().code);
+        let to = name(&identity(1));
+        world.tell(b, |node, now| node.pairing().join(now, code, &Target::Peer(to)).unwrap());
+        assert!(world.run_until(Duration::from_secs(5), |world| conn(world, a).is_some()));
+        let on_a = conn(&world, a).unwrap();
+        world.run_for(Duration::from_secs(5));
+        world.tell(a, |node, now| {
+            let id = node.open(now, on_a, Direction::Uni, MARK, 0).unwrap();
+            node.stream(on_a, id).unwrap().write(MARK.as_bytes()).unwrap();
+        });
+        world.run_for(Duration::from_secs(5));
+        // And lose each other.
+        world.lose(|_, _| true);
+        world.run_for(Duration::from_secs(300));
+        let keys = [1, 2].map(|n| identity(n).public_key());
+        (keys.map(|key| key.peer_id(PeerIdKind::Sha1)), keys)
+    });
+    let lines = lines.0.lock().unwrap();
+    let told: Vec<&str> =
+        lines.iter().filter(|(level, _)| *level <= Level::INFO).map(|(_, line)| line.as_str()).collect();
+    let has = |word: &str, id: &str| told.iter().any(|line| line.contains(word) && line.contains(id));
+    for id in ids {
+        let id = id.to_string();
+        assert!(has("message=paired", &id) && has("message=disconnected", &id), "{told:#?}");
+        assert!(has("handfast_core::node::trace connection", &id), "a span has the peer's name: {told:#?}");
+    }
+    assert!(has("message=connected", "dialled") && has("pairing", "Saving"), "{told:#?}");
+    let forbidden = [MARK.to_owned(), "10.0.".to_owned(), "fe80".to_owned(), ":4".to_owned()];
+    let prints = secrets.map(|key| key.fingerprint().to_string());
+    for line in &told {
+        let telling = forbidden.iter().chain(&prints).find(|word| line.contains(word.as_str()));
+        assert_eq!(telling, None, "{line}");
+    }
 }

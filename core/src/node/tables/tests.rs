@@ -206,12 +206,14 @@ const LISTED: &str = "
     mdns: truncated queries held
     mdns: ways to find a record
     node: addresses of an interface
+    node: connections in the log
     node: connections that pair
     node: connections to be admitted
     node: interfaces
     node: interfaces denied
     node: keys dialled to pair with
     node: outputs
+    node: pairings in the log
     node: peers that are counted
     node: peers with limits of their own
     node: requests to discovery servers
