@@ -5,6 +5,8 @@
 //! on its own. Wants Linux, `ip` and `unshare`; the rounds with Avahi want `avahi-daemon`, and say so where it is not.
 
 #[cfg(target_os = "linux")]
+mod avahi;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod rounds;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to say")]
 
+use super::avahi;
 use super::lab::{self, Place, on};
 use handfast_tokio::{
     Config, Event, Events, Identity, Interfaces, MemoryStore, Node, PeerId, PeerIdKind, ServiceName, Target,
@@ -130,10 +131,10 @@ pub(crate) fn run() -> io::Result<()> {
     rows.push(Row::of("we start, a paired peer is there", 100, arriving(rounds, other.id(), known)));
     on(Place::B, async { other.shutdown().await });
 
-    let avahi = new_identity().unwrap().peer_id(PeerIdKind::default());
-    match lab::avahi(avahi) {
+    let target = new_identity().unwrap().peer_id(PeerIdKind::default());
+    match avahi::avahi(target) {
         Ok(daemon) => {
-            rows.push(Row::of("we start, Avahi is there", 300, arriving(rounds, avahi, fresh)));
+            rows.push(Row::of("we start, Avahi is there", 300, arriving(rounds, target, fresh)));
             drop(daemon);
         }
         Err(error) => writeln!(io::stderr(), "NOT MEASURED, for want of avahi-daemon: {error}")?,

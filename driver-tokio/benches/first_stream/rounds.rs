@@ -1,0 +1,115 @@
+//! The rounds, and the table of what they took.
+
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on has nothing to say")]
+
+use super::lab::{self, Place, on};
+use handfast_tokio::{
+    Advertise, Config, Identity, Interfaces, MemoryStore, Node, PeerId, ServiceName, Target,
+};
+use std::env;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 100;
+
+/// The most that it may take.
+const GOAL: Duration = Duration::from_millis(100);
+
+/// Where the peer is, and stays.
+const PORT: u16 = 4433;
+
+/// Nobody is found by the LAN: what is measured is an address that is known.
+fn config() -> Config {
+    let mut quiet = Advertise::default();
+    quiet.enabled = false;
+    let interfaces = Interfaces::only(["eth0"]);
+    let config = Config::new(ServiceName::new(lab::SERVICE).unwrap());
+    config.with_interfaces(interfaces).with_advertise(quiet)
+}
+
+async fn start(entropy: u8, config: Config, store: MemoryStore) -> Node {
+    let identity = Identity::from_entropy([entropy; 32]);
+    Node::builder(config, identity).with_store(store).start().await.unwrap()
+}
+
+fn address(place: u8) -> SocketAddr {
+    SocketAddr::from(([10, 9, 0, place], PORT))
+}
+
+/// Pairs the two for good: the store of the one in `a`.
+fn pair(other: &Node) -> MemoryStore {
+    let store = MemoryStore::default();
+    let hosting = on(Place::B, async { other.pair_host(Target::Any).unwrap() });
+    let code = hosting.code().clone();
+    on(Place::A, async {
+        let node = start(1, config(), store.clone()).await;
+        node.pair_join(code, Target::At(vec![address(2)])).await.unwrap();
+        node.shutdown().await;
+    });
+    store
+}
+
+/// Answers each stream with what it said.
+async fn echo(node: Node) {
+    while let Some(incoming) = node.accept().await {
+        let (send, mut recv) = incoming.accept();
+        let Some(mut send) = send else { continue };
+        if let Ok(Some(said)) = recv.read_to_end(100).await
+            && send.write_all(&said).await.is_ok()
+        {
+            let _ = send.finish();
+            let _ = send.delivered().await;
+        }
+    }
+}
+
+async fn round(peer: PeerId, store: MemoryStore) -> Duration {
+    let began = Instant::now();
+    let node = start(1, config(), store).await;
+    node.add_address(peer, address(2));
+    let connection = node.connect(peer).await.unwrap();
+    let (mut send, mut recv) = connection.open_bi("first").await.unwrap();
+    send.write_all(b"hello").await.unwrap();
+    send.finish().unwrap();
+    let answer = recv.read_chunk().await.unwrap();
+    let took = began.elapsed();
+    assert_eq!(answer.as_deref(), Some(&b"hello"[..]));
+    node.shutdown().await;
+    took
+}
+
+pub(crate) fn run() -> io::Result<()> {
+    let rounds = env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(ROUNDS);
+    if let Some(code) = lab::enter()? {
+        std::process::exit(code);
+    }
+    let other = on(Place::B, start(2, config().with_port(PORT), MemoryStore::default()));
+    let store = pair(&other);
+    let echoing = on(Place::B, async { tokio::spawn(echo(other.clone())) });
+    let mut times: Vec<Duration> =
+        (0..rounds).map(|_| on(Place::A, round(other.id(), store.clone()))).collect();
+    on(Place::B, async { other.shutdown().await });
+    echoing.abort();
+    times.sort();
+    print(&times)
+}
+
+fn print(times: &[Duration]) -> io::Result<()> {
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    let (median, low, high) = (at(50), at(5), at(95));
+    let (rounds, goal) = (times.len(), GOAL.as_millis());
+    let mut out = io::stdout().lock();
+    if !env::args().any(|arg| arg == "--json") {
+        writeln!(out, "start to first answer, {rounds} rounds | median ms |  goal | 5 % ms | 95 % ms")?;
+        writeln!(
+            out,
+            "{:<36} | {median:>9.1} | {goal:>5} | {low:>6.1} | {high:>7.1}",
+            "a known peer, its address known"
+        )?;
+    }
+    writeln!(
+        out,
+        r#"{{"v":1,"bench":"first_stream","rounds":{rounds},"median_ms":{median:.1},"goal_ms":{goal},"p5_ms":{low:.1},"p95_ms":{high:.1}}}"#
+    )
+}
