@@ -279,13 +279,6 @@ impl Node {
         self.quic.close_gracefully(now, conn, CloseCode::Ok);
     }
 
-    /// Writes down what every connection does that begins from here on, as qlog: which packets go and come, and how
-    /// fast, with addresses of nobody and none of what is said. `sink` is written to in the calls that make it happen.
-    #[cfg(feature = "qlog")]
-    pub fn write_qlog(&mut self, now: Now, sink: Box<dyn io::Write + Send + Sync>) {
-        self.quic.write_qlog(now.mono, sink);
-    }
-
     /// The verbs of pairing.
     pub fn pairing(&mut self) -> PairingMut<'_> {
         PairingMut { node: self }

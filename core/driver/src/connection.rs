@@ -20,7 +20,7 @@ use std::task::Poll;
 /// Dropping it closes nothing: a connection belongs to its node, and ends by [`Connection::close`], by the
 /// peer, or with the node.
 pub struct Connection<R: Runtime> {
-    handle: NodeHandle,
+    pub(crate) handle: NodeHandle,
     peer: Arc<ConnectedPeer>,
     end: Arc<End>,
     runtime: PhantomData<fn() -> R>,

@@ -16,7 +16,8 @@ use crate::events::{self, MAX_QUEUED_EVENTS};
 use crate::machine::Attendant;
 use crate::pairing::Outcome;
 use crate::promise::Promise;
-use crate::queue::Queue;
+use crate::queue::{Coalesce, Queue, Word};
+use crate::room::Room;
 use crate::shared::{Handle, Shared, add_waker};
 use crate::slot::Slot;
 use crate::store::StoreError;
@@ -60,6 +61,28 @@ pub(crate) enum Call {
 /// What came of a dial.
 pub(crate) type Dialled = Result<Standing, DialError>;
 
+impl Coalesce for Call {
+    fn word(&self) -> Word<'_> {
+        match self {
+            Self::Event(event) => event.word(),
+            Self::PairingRequest(..)
+            | Self::Admit(..)
+            | Self::Confirm(..)
+            | Self::Paired(..)
+            | Self::Rollback(..)
+            | Self::Stream(_) => Word::Kept,
+        }
+    }
+
+    fn into_update(self) -> Self {
+        if let Self::Event(event) = self { Self::Event(event.into_update()) } else { self }
+    }
+
+    fn into_find(self) -> Self {
+        if let Self::Event(event) = self { Self::Event(event.into_find()) } else { self }
+    }
+}
+
 /// What the store's task is asked.
 pub(crate) type StoreCall = (StoreToken, StoreRequest);
 
@@ -79,6 +102,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Desk {
     /// By key minus one: the core says 0 where it was told none.
     slots: Slab<Arc<Slot>>,
+    /// What they all may hold.
+    pub(crate) room: Room,
     conns: Conns,
     alarms: Alarms,
     dials: Vec<(PeerId, Promise<Dialled>)>,
@@ -111,12 +136,14 @@ impl Desk {
     #[expect(clippy::type_complexity, reason = "three things, named where they are taken apart")]
     pub(crate) fn new(
         managed: bool,
+        room: Room,
         started: Promise<Result<(), StartError>>,
     ) -> (Self, Arc<Queue<StoreCall>>, Option<Arc<Queue<Call>>>) {
         let store = Arc::new(Queue::default());
         let hooks = managed.then(|| Arc::new(Queue::default()));
         let desk = Self {
             slots: Slab::new(),
+            room,
             conns: Conns::default(),
             alarms: Alarms::default(),
             dials: Vec::new(),
@@ -278,9 +305,7 @@ impl Attendant<Node> for Desk {
             None => false,
         });
         if let Some(hooks) = &self.hooks {
-            let spare = |call: &Call| matches!(call, Call::Event(event) if events::is_spare(event));
-            let may_drop = |call: &Call| matches!(call, Call::Event(_));
-            wakers.extend(hooks.push_bounded(Call::Event(event), MAX_QUEUED_EVENTS, spare, may_drop));
+            wakers.extend(hooks.push_bounded(Call::Event(event), MAX_QUEUED_EVENTS));
         }
     }
 

@@ -12,7 +12,10 @@ use std::task::{Context, Poll, Waker};
 /// How many events wait for a slow reader, be it a manager's hooks, an [`Events`] or a
 /// [`Browser`](crate::Browser).
 ///
-/// Beyond that an update of a discovered peer or service, or the state of a peer, is dropped, else the oldest event.
+/// From there on, until half of them were read, the later word on a peer or a service replaces the earlier: who replays what
+/// is left ends with the same picture. A connection that came and went is not told at all, and else always both its
+/// beginning and its end are. Where that is not enough, the oldest event goes that leaves no picture, and then the
+/// oldest of discovery.
 pub const MAX_QUEUED_EVENTS: usize = 1024;
 
 /// The events of a node from [`Node::events`](crate::Node::events) on.
@@ -36,7 +39,7 @@ impl Events {
         poll_fn(|cx| self.0.poll_pop(cx)).await
     }
 
-    /// How many events were dropped since this was last asked, because they were not read in time.
+    /// How many events were dropped or replaced since this was last asked, because they were not read in time.
     pub fn lagged(&mut self) -> u64 {
         self.0.take_lagged()
     }
@@ -52,10 +55,5 @@ impl Stream for Events {
 
 /// Queues an event for one reader. The caller fires the waker once it holds no lock.
 pub(crate) fn push(queue: &Queue<Event>, event: Event) -> Option<Waker> {
-    queue.push_bounded(event, MAX_QUEUED_EVENTS, is_spare, |_| true)
-}
-
-/// Whether an event is the first to go where a reader is slow: a later one says more.
-pub(crate) fn is_spare(event: &Event) -> bool {
-    matches!(event, Event::PeerUpdated(_) | Event::PeerState(..) | Event::ServiceUpdated(..))
+    queue.push_bounded(event, MAX_QUEUED_EVENTS)
 }

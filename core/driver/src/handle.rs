@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::crypto;
 use crate::desk::{Desk, Dialled, NodeHandle, Standing};
+use crate::diagnostics::Diagnostics;
 use crate::events::Events;
 use crate::hooks;
 use crate::incoming::Incoming;
@@ -10,11 +11,12 @@ use crate::interfaces;
 use crate::manager::P2PManager;
 use crate::pairing::{Hosting, HostingError, JoiningError, join};
 use crate::promise::Promise;
+use crate::room::Room;
 use crate::runtime::Runtime;
 use crate::shared::{Handle, Life, Shared};
 use crate::shell::Shell;
 use crate::store::{MemoryStore, Store, StoreError};
-use crate::{clock, keeper, resolver};
+use crate::{keeper, resolver};
 use handfast_core::error::{ConnectError, MetadataError, NodeError};
 use handfast_core::{
     Code, Config, ConnId, ConnectFailure, ConnectedPeer, Dial, DiscoveredPeer, Identity, Metadata,
@@ -64,6 +66,7 @@ pub struct Builder<R: Runtime> {
     store: Arc<dyn Store>,
     manager: Option<Arc<dyn P2PManager<R>>>,
     linger: Duration,
+    pub(crate) diagnostics: Diagnostics,
 }
 
 /// Why a node did not start.
@@ -76,6 +79,9 @@ pub enum StartError {
     /// The configuration breaks a rule.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// A file that shall be written for diagnosis could not be opened.
+    #[error("a file for diagnosis could not be opened: {0}")]
+    Diagnostics(#[source] std::io::Error),
     /// The runtime ended.
     #[error("the node was stopped while it started")]
     Stopped,
@@ -126,7 +132,15 @@ impl<R: Runtime> Builder<R> {
     /// A builder for a runtime that is a value of its own.
     pub fn new(config: Config, identity: Identity, runtime: R) -> Self {
         let store = Arc::new(MemoryStore::default());
-        Self { config, identity, runtime, store, manager: None, linger: Duration::ZERO }
+        Self {
+            config,
+            identity,
+            runtime,
+            store,
+            manager: None,
+            linger: Duration::ZERO,
+            diagnostics: Diagnostics::default(),
+        }
     }
 
     /// Where pairings are kept. The default forgets them.
@@ -161,12 +175,13 @@ impl<R: Runtime> Builder<R> {
     /// # Errors
     /// [`StartError`].
     pub async fn start(self) -> Result<Node<R>, StartError> {
-        let Self { config, identity, runtime, store, manager, linger } = self;
+        let Self { config, identity, runtime, store, manager, linger, diagnostics } = self;
         let about = Arc::new(About { id: identity.peer_id(config.peer_id), key: identity.public_key() });
         let seed = crypto::seed().map_err(StartError::Entropy)?;
-        let machine = handfast_core::Node::new(config, &identity, crypto::crypto(), &seed, clock::now())?;
         let started = Promise::new();
-        let (desk, store_queue, hook_queue) = Desk::new(manager.is_some(), started.clone());
+        let (desk, store_queue, hook_queue) =
+            Desk::new(manager.is_some(), Room::new(config.receive_budget / 2), started.clone());
+        let machine = diagnostics.machine(config, &identity, &seed)?;
         let handle = Handle::first(Arc::new(Shared::new(machine, desk)));
         let shared = Arc::clone(handle.shared());
         let node = Node { handle, about, runtime: PhantomData };

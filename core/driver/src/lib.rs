@@ -14,6 +14,7 @@ mod clock;
 mod connection;
 mod crypto;
 mod desk;
+mod diagnostics;
 mod events;
 mod global;
 mod handle;
@@ -31,6 +32,7 @@ mod queue;
 mod reach;
 mod request;
 mod resolver;
+mod room;
 mod runtime;
 mod server;
 mod services;
@@ -39,6 +41,7 @@ mod shell;
 mod sleep;
 mod slot;
 mod socket;
+mod stats;
 mod store;
 mod stream;
 #[cfg(feature = "values")]
@@ -54,12 +57,13 @@ pub use handfast_core as core;
 pub use handfast_core::ask::{Candidate, Confirmation};
 pub use handfast_core::error;
 pub use handfast_core::{
-    Advertise, Announce, BrowseId, Code, Config, ConnId, ConnectFailure, ConnectedPeer, Consent, Direction,
-    DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, HostName, Identity,
-    IdleReason, Interfaces, Keeping, KnownAddress, Metadata, PairId, PairedPeer, PairingFailure, PairingId,
-    PairingStep, PeerId, PeerIdKind, PeerState, Policy, Protocol, PublicKey, PublicationId, ServerConfig,
-    ServerFailure, ServerState, ServerStats, ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName,
-    ServiceType, Source, Sources, StreamId, Table, Target, TrustedKey, TxtRecord, TxtValue,
+    Advertise, Announce, BrowseId, Code, Config, ConnId, ConnStats, ConnectFailure, ConnectedPeer, Consent,
+    Direction, DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, HostName,
+    Identity, IdleReason, Interfaces, Keeping, KnownAddress, Labels, Metadata, PairId, PairedPeer,
+    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, PeerState, PeerStats, Policy, Protocol,
+    PublicKey, PublicationId, QuicStats, ServerConfig, ServerFailure, ServerState, ServerStats, ServerStatus,
+    Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, Sources, Stats, StreamId, Table,
+    Target, Traffic, TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;

@@ -22,8 +22,8 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ()>> + Send + '
 /// connection it was about; one that blocks delays the other hooks, and on a runtime of a single thread that
 /// thread, as blocking does anywhere. For long work send a message to a task of yours.
 ///
-/// At most [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS) events wait for a slow hook. Beyond that updates
-/// of discovered peers and services, and states of peers, are dropped first, then the oldest event, and [`lagged`](Self::lagged) says how many.
+/// At most [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS) events wait for a slow hook. Beyond that later ones replace
+/// earlier ones, or the oldest are dropped, and [`lagged`](Self::lagged) says how many.
 /// Questions (`peer_pairing_request`, `peer_admitted`, `peer_confirmation`, `peer_paired`, `peer_paired_rollback`) and
 /// streams are never dropped.
 #[expect(unused_variables, reason = "a default hook does nothing, and its arguments' names are for readers")]
@@ -106,7 +106,7 @@ pub trait P2PManager<R: Runtime>: Send + Sync + 'static {
         Some(stream)
     }
 
-    /// So many events were dropped since the last call, because the hooks were slower than the events.
+    /// So many events were dropped or replaced since the last call, because the hooks were slower than the events.
     fn lagged(&self, dropped: u64) {}
 
     /// An event that has no hook of its own: among them all that is told of pairings under way, of keys that are

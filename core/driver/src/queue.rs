@@ -1,6 +1,10 @@
 //! A bounded queue from the node's lock to one waiting task.
 //!
-//! Never waits itself: what does not fit is the pusher's to drop.
+//! Never waits itself: where it is full, what waits is coalesced.
+
+mod coalesce;
+
+pub(crate) use coalesce::{Coalesce, Matter, Word};
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,11 +18,19 @@ struct State<T> {
     reader: Option<Waker>,
     closed: bool,
     lagged: u64,
+    /// Whether it was full and has not been half empty since: what comes is folded into what waits.
+    folding: bool,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { items: VecDeque::new(), reader: None, closed: false, lagged: 0 }))
+        Self(Mutex::new(State {
+            items: VecDeque::new(),
+            reader: None,
+            closed: false,
+            lagged: 0,
+            folding: false,
+        }))
     }
 }
 
@@ -30,28 +42,6 @@ impl<T> Queue<T> {
     /// Appends an item. The caller fires the waker once it holds no lock.
     pub(crate) fn push(&self, item: T) -> Option<Waker> {
         let mut state = self.lock();
-        state.items.push_back(item);
-        state.reader.take()
-    }
-
-    /// Appends an item to at most `limit` others: makes room by dropping the first that `spare` picks, or
-    /// else the oldest that may be dropped, and counts it. If none may, the queue grows: what may not be
-    /// dropped is bounded elsewhere.
-    pub(crate) fn push_bounded(
-        &self,
-        item: T,
-        limit: usize,
-        spare: impl Fn(&T) -> bool,
-        may_drop: impl Fn(&T) -> bool,
-    ) -> Option<Waker> {
-        let mut state = self.lock();
-        if state.items.len() >= limit {
-            let victim = state.items.iter().position(spare).or_else(|| state.items.iter().position(may_drop));
-            if let Some(victim) = victim {
-                state.items.remove(victim);
-                state.lagged += 1;
-            }
-        }
         state.items.push_back(item);
         state.reader.take()
     }
@@ -87,48 +77,34 @@ impl<T> Queue<T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn drain(queue: &Queue<u32>) -> Vec<u32> {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut out = Vec::new();
-        while let Poll::Ready(Some(item)) = queue.poll_pop(&mut cx) {
-            out.push(item);
+impl<T: Coalesce> Queue<T> {
+    /// Appends an item to at most `limit` others. From where it is full until it is half empty the later word on a
+    /// matter replaces the earlier; if that is not enough the oldest item goes that may, and what may not go is
+    /// bounded elsewhere. All that is told no more is counted.
+    pub(crate) fn push_bounded(&self, item: T, limit: usize) -> Option<Waker> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if state.items.len() < limit / 2 {
+            state.folding = false;
+        } else if state.items.len() >= limit && !std::mem::replace(&mut state.folding, true) {
+            for item in std::mem::take(&mut state.items) {
+                state.lagged += coalesce::fold(&mut state.items, item);
+            }
         }
-        out
-    }
-
-    #[test]
-    fn a_full_queue_drops_what_can_be_spared_first_and_counts_it() {
-        let queue = Queue::default();
-        for item in [1, 2, 3] {
-            queue.push_bounded(item, 3, |i| *i == 2, |_| true);
+        if !state.folding {
+            state.items.push_back(item);
+            return state.reader.take();
         }
-        queue.push_bounded(4, 3, |i| *i == 2, |_| true);
-        queue.push_bounded(5, 3, |i| *i == 2, |_| true);
-        assert_eq!(drain(&queue), [3, 4, 5]);
-        assert_eq!(queue.take_lagged(), 2);
-        assert_eq!(queue.take_lagged(), 0);
-    }
-
-    #[test]
-    fn what_may_not_be_dropped_stays() {
-        let queue = Queue::default();
-        for item in [1, 2, 3] {
-            queue.push_bounded(item, 2, |_| false, |i| *i != 1);
+        state.lagged += coalesce::fold(&mut state.items, item);
+        if state.items.len() > limit
+            && let Some(victim) = coalesce::victim(&state.items)
+        {
+            state.items.remove(victim);
+            state.lagged += 1;
         }
-        assert_eq!(drain(&queue), [1, 3]);
-    }
-
-    #[test]
-    fn a_closed_queue_is_read_to_its_end() {
-        let queue = Queue::default();
-        queue.push(1);
-        queue.close();
-        let mut cx = Context::from_waker(Waker::noop());
-        assert_eq!(queue.poll_pop(&mut cx), Poll::Ready(Some(1)));
-        assert_eq!(queue.poll_pop(&mut cx), Poll::Ready(None));
+        state.reader.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::desk::NodeHandle;
 use crate::handle::Node;
-use crate::queue::Queue;
+use crate::queue::{Coalesce, Matter, Queue, Word};
 use crate::runtime::Runtime;
 use crate::shared::Life;
 use futures_core::Stream;
@@ -147,6 +147,24 @@ pub enum ServiceEvent {
     Lost(ServiceKey),
 }
 
+impl Coalesce for ServiceEvent {
+    fn word(&self) -> Word<'_> {
+        match self {
+            Self::Found(service) => Word::Found(Matter::of(None, service)),
+            Self::Updated(service) => Word::Updated(Matter::of(None, service)),
+            Self::Lost(key) => Word::Lost(Matter::named(None, key)),
+        }
+    }
+
+    fn into_update(self) -> Self {
+        if let Self::Found(service) = self { Self::Updated(service) } else { self }
+    }
+
+    fn into_find(self) -> Self {
+        if let Self::Updated(service) = self { Self::Found(service) } else { self }
+    }
+}
+
 /// A search for services of a kind, as a stream. Dropping it ends the search.
 ///
 /// It is a handle of its node: while it lives, the node runs. The stream ends when the node is stopped. At most
@@ -185,8 +203,8 @@ impl Browser {
         poll_fn(|cx| self.queue.poll_pop(cx)).await
     }
 
-    /// How many events were dropped since this was last asked, because they were not read in time: an update
-    /// before anything else, else the oldest. [`Browser::found`] has what is there in any case.
+    /// How many events were dropped or replaced since this was last asked, because they were not read in time: see
+    /// [`MAX_QUEUED_EVENTS`](crate::MAX_QUEUED_EVENTS). [`Browser::found`] has what is there in any case.
     pub fn lagged(&mut self) -> u64 {
         self.queue.take_lagged()
     }

@@ -4,6 +4,7 @@
 //! Beyond [`MAX_STREAM_BUFFER`], or [`MAX_CONNECTION_BUFFER`] of all the streams of a connection, the bytes stay in the core, whose
 //! flow control is the back-pressure.
 
+use crate::room::Room;
 use bytes::Bytes;
 use handfast_core::error::{Gone, ReadError, WriteError};
 use handfast_core::{ConnId, StreamId, StreamMut};
@@ -35,10 +36,10 @@ impl Pool {
     }
 }
 
-/// Whether a stream takes no more than its connection has room for.
+/// Whether a stream takes no more than there is room for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drain {
-    /// It does: nobody is known to read it.
+    /// It does, and no more than its node has: nobody is known to read it.
     Modest,
     /// Its reader asks for it, and takes all of it at once.
     Asked,
@@ -49,6 +50,8 @@ pub(crate) struct Slot {
     pub(crate) conn: ConnId,
     pub(crate) stream: StreamId,
     pool: Pool,
+    /// What all streams of the node hold.
+    node: Room,
     state: Mutex<State>,
 }
 
@@ -83,8 +86,8 @@ impl State {
 }
 
 impl Slot {
-    pub(crate) fn new(conn: ConnId, stream: StreamId, halves: u8, pool: Pool) -> Self {
-        Self { conn, stream, pool, state: Mutex::new(State { halves, ..State::default() }) }
+    pub(crate) fn new(conn: ConnId, stream: StreamId, halves: u8, pool: Pool, node: Room) -> Self {
+        Self { conn, stream, pool, node, state: Mutex::new(State { halves, ..State::default() }) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,7 +97,12 @@ impl Slot {
     /// Moves all that waits into an empty list.
     pub(crate) fn take(&self, state: &mut State, into: &mut Vec<Bytes>) {
         std::mem::swap(into, &mut state.chunks);
-        self.pool.sub(std::mem::take(&mut state.buffered));
+        self.give_back(std::mem::take(&mut state.buffered));
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.pool.sub(bytes);
+        self.node.give_back(bytes);
     }
 
     /// Moves what is readable from the core into the slot.
@@ -105,7 +113,9 @@ impl Slot {
             return None;
         }
         let room = match how {
-            Drain::Modest => MAX_STREAM_BUFFER.saturating_sub(state.buffered).min(self.pool.room()),
+            Drain::Modest => {
+                MAX_STREAM_BUFFER.saturating_sub(state.buffered).min(self.pool.room()).min(self.node.left())
+            }
             Drain::Asked => MAX_STREAM_BUFFER.saturating_sub(state.buffered),
         };
         if room == 0 {
@@ -121,6 +131,7 @@ impl Slot {
             Ok(read) => {
                 state.buffered += read.bytes;
                 self.pool.add(read.bytes);
+                self.node.take(read.bytes);
                 state.more = read.more;
                 if read.fin {
                     state.end = Some(Ok(()));
@@ -137,7 +148,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.pool.sub(state.buffered);
+        let buffered = self.lock().buffered;
+        self.give_back(buffered);
     }
 }

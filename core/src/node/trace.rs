@@ -54,4 +54,11 @@ impl Node {
             _ => {}
         }
     }
+
+    /// Writes down what every connection does that begins from here on, as qlog: which packets go and come, and how
+    /// fast, with addresses of nobody and none of what is said. `sink` is written to in the calls that make it happen.
+    #[cfg(feature = "qlog")]
+    pub fn write_qlog(&mut self, now: crate::Now, sink: Box<dyn std::io::Write + Send + Sync>) {
+        self.quic.write_qlog(now.mono, sink);
+    }
 }

@@ -12,6 +12,7 @@ mod datagrams;
 mod ends;
 mod executor;
 mod hooks;
+mod inside;
 mod lab;
 mod marks;
 mod pairing;

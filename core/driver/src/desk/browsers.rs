@@ -37,9 +37,8 @@ impl Browsers {
             // The other events are about no search.
             _ => return,
         };
-        let spare = |event: &ServiceEvent| matches!(event, ServiceEvent::Updated(_));
         if let Some(queue) = self.0.get(id) {
-            wakers.extend(queue.push_bounded(event, MAX_QUEUED_EVENTS, spare, |_| true));
+            wakers.extend(queue.push_bounded(event, MAX_QUEUED_EVENTS));
         }
     }
 

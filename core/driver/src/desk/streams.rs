@@ -41,7 +41,7 @@ impl Desk {
             Direction::Bi => 2,
             Direction::Uni => 1,
         };
-        let slot = Arc::new(Slot::new(conn, id, halves, self.conns.pool(conn)));
+        let slot = Arc::new(Slot::new(conn, id, halves, self.conns.pool(conn), self.room.clone()));
         let key = self.slots.insert(Arc::clone(&slot)) as u64 + 1;
         stream.set_key(key);
         let label = stream.label().to_owned();
@@ -133,7 +133,13 @@ impl Locked<Node, Desk> {
                     Direction::Bi => 2,
                     Direction::Uni => 1,
                 };
-                let slot = Arc::new(Slot::new(conn, stream, halves, self.desk.conns.pool(conn)));
+                let slot = Arc::new(Slot::new(
+                    conn,
+                    stream,
+                    halves,
+                    self.desk.conns.pool(conn),
+                    self.desk.room.clone(),
+                ));
                 self.desk.slots.insert(Arc::clone(&slot));
                 Ok((slot, key))
             }
