@@ -32,7 +32,7 @@ impl ResolvesClientCert for Presents {
 fn presenting(chain: Option<Vec<CertificateDer<'static>>>, pair: &rcgen::KeyPair) -> rustls::ClientConfig {
     let mut config = tls(1).client(Alpn::Data, Expect::Anyone).unwrap();
     let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
-    let key = crypto().0.key_provider.load_private_key(key.into()).unwrap();
+    let key = crypto().provider.key_provider.load_private_key(key.into()).unwrap();
     let certified = chain.map(|chain| Arc::new(CertifiedKey::new(chain, key)));
     config.client_auth_cert_resolver = Arc::new(Presents(certified));
     config
@@ -159,7 +159,7 @@ fn a_listener_is_held_to_the_same() {
     let one = signed(&params(), &pair);
     for (chain, is_sound) in [(one.clone(), true), ([one.clone(), one].concat(), false)] {
         let key = PrivatePkcs8KeyDer::from(pair.serialize_der());
-        let key = crypto().0.key_provider.load_private_key(key.into()).unwrap();
+        let key = crypto().provider.key_provider.load_private_key(key.into()).unwrap();
         let mut server = tls(2).server(Role::Node).unwrap();
         server.cert_resolver = Arc::new(Serves(Arc::new(CertifiedKey::new(chain, key))));
         let client = tls(1).client(Alpn::Data, Expect::Anyone).unwrap();
