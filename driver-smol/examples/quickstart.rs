@@ -32,7 +32,7 @@ async fn quickstart() -> Result<(), Box<dyn std::error::Error>> {
             }
         };
         let peer = node.pair_join(code.parse()?, Target::Peer(shows_code)).await?;
-        let mut note = node.connect(peer.id).await?.open_uni("note").await?;
+        let mut note = node.peer(peer.id).open_uni("note").await?;
         note.write_all(b"hello").await?;
         note.finish()?;
         note.delivered().await?;
