@@ -86,7 +86,11 @@ pub(crate) fn run() -> io::Result<()> {
     }
     let other = on(Place::B, start(2, config().with_port(PORT), MemoryStore::default()));
     let store = pair(&other);
-    let echoing = on(Place::B, async { tokio::spawn(echo(other.clone())) });
+    let echo = echo(other.clone());
+    let echoing = on(Place::B, async {
+        let task = tokio::spawn(echo);
+        task.abort_handle()
+    });
     let mut times: Vec<Duration> =
         (0..rounds).map(|_| on(Place::A, round(other.id(), store.clone()))).collect();
     on(Place::B, async { other.shutdown().await });

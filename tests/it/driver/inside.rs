@@ -65,7 +65,10 @@ fn what_nobody_reads_stays_within_half_of_the_budget_and_readers_go_on<A: TestRu
             streams.push(incoming.accept().1);
         }
         let held = b.held_bytes();
-        println!("{held} bytes held of {BOUND} that may be, by {} streams that nobody reads", streams.len());
+        super::lab::say(&format!(
+            "{held} bytes held of {BOUND}, by {} streams that nobody reads",
+            streams.len()
+        ));
         assert!(held <= BOUND && held > 0, "{held}");
         // Whoever reads gets on, and makes room.
         let mut read = 0;

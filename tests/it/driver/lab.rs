@@ -56,6 +56,12 @@ pub(super) fn run<R: TestRuntime>(test: impl Future<Output = ()>) {
     });
 }
 
+/// Tells a figure to whoever runs the tests with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "for whoever asks for it")]
+pub(super) fn say(what: &str) {
+    println!("{what}");
+}
+
 /// Waits.
 pub(super) async fn sleep<R: Runtime + Default>(time: Duration) {
     let mut timer = R::default().timer();
