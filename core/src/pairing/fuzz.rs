@@ -178,6 +178,13 @@ mod tests {
         assert_eq!(all("pairing_session", session), far);
     }
 
+    /// Two pair, a store begins to refuse, and its side bans the other.
+    #[test]
+    fn a_ban_that_a_store_refused_leaves_nobody_paired_alone_once_it_is_lifted() {
+        let reached = session(base(), &[2, 0, 1, 1, 107, 1, 1, 147, 1, 1]);
+        assert!(reached.paired || reached.unpaired, "the two were paired");
+    }
+
     #[test]
     fn the_seeds_of_lists_are_survived_and_come_far() {
         let far = Reached { paired: true, undone: true, unpaired: true, banned: true, ..Reached::default() };

@@ -613,11 +613,15 @@ impl World {
                 self.reply(n, ask, Answer::Yes);
             }
         }
+        // A store that failed is asked again after a while. Until it answers no ban is lifted.
+        self.run();
+        self.sleep(Duration::from_secs(60));
         self.run();
         for n in [0, 1] {
             self.distrust(n);
             self.unban(n);
         }
+        assert!(!self.is_barred(), "a ban cannot be lifted");
         self.run();
         for wire in 0..self.wires.len() {
             self.lose(wire);
