@@ -3,6 +3,7 @@
 //! A server alone keeps everything itself and asks nobody. One of many asks ([`Ask::Directory`](crate::Ask::Directory)),
 //! and goes on when it is answered.
 
+pub(crate) mod address;
 mod piece;
 
 pub use piece::{read_piece, write_piece};

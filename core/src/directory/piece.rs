@@ -6,11 +6,10 @@
 //! address = 4 or 6: u8  ip: 4 or 16  port: u16
 //! ```
 
-use super::DirectoryEntry;
+use super::{DirectoryEntry, address};
 use crate::error::SnapshotError;
 use crate::id::Fingerprint;
 use bytes::Bytes;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What a piece begins with.
 const MAGIC: [u8; 8] = *b"HFDIR1\0\0";
@@ -62,17 +61,7 @@ fn write_entry(entry: &DirectoryEntry, out: &mut Vec<u8>) {
     out.extend_from_slice(&entry.record);
     out.push(entry.addresses.len() as u8);
     for address in &entry.addresses {
-        match address.ip() {
-            IpAddr::V4(ip) => {
-                out.push(4);
-                out.extend_from_slice(&ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                out.push(6);
-                out.extend_from_slice(&ip.octets());
-            }
-        }
-        out.extend_from_slice(&address.port().to_be_bytes());
+        address::write(address, out);
     }
 }
 
@@ -107,22 +96,12 @@ fn read_entry(bytes: &[u8]) -> Option<(DirectoryEntry, &[u8])> {
     }
     let mut addresses = Vec::new();
     for _ in 0..count {
-        let (address, after) = read_address(rest)?;
+        let (address, after) = address::read(rest)?;
         addresses.push(address);
         rest = after;
     }
     let (owner, record) = (Fingerprint::from_bytes(*owner), Bytes::copy_from_slice(record));
     Some((DirectoryEntry { owner, sha1: *sha1, seq, record, addresses, announced_s, expires_s }, rest))
-}
-
-fn read_address(bytes: &[u8]) -> Option<(SocketAddr, &[u8])> {
-    let (ip, rest): (IpAddr, &[u8]) = match bytes.split_first()? {
-        (4, rest) => rest.split_first_chunk().map(|(ip, rest)| (Ipv4Addr::from(*ip).into(), rest))?,
-        (6, rest) => rest.split_first_chunk::<16>().map(|(ip, rest)| (Ipv6Addr::from(*ip).into(), rest))?,
-        _ => return None,
-    };
-    let (port, rest) = number::<2>(rest)?;
-    Some((SocketAddr::new(ip, port as u16), rest))
 }
 
 fn number<const N: usize>(bytes: &[u8]) -> Option<(u64, &[u8])> {

@@ -2,7 +2,8 @@
 //!
 //! Knows no key: see [`Index`](super::index::Index).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::directory::address;
+use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 
 /// No slot.
@@ -49,7 +50,7 @@ impl Slot {
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         let mut rest = &self.bytes[usize::from(self.record_len)..];
         let mut out = Vec::new();
-        while let Some((address, after)) = unpack(rest) {
+        while let Some((address, after)) = address::read(rest) {
             out.push(address);
             rest = after;
         }
@@ -61,11 +62,11 @@ impl Slot {
     /// # Panics
     /// For a record of over 64 KiB.
     pub(super) fn fill(&mut self, record: &[u8], addresses: &[SocketAddr]) {
-        let len: usize = addresses.iter().map(packed_len).sum();
+        let len: usize = addresses.iter().map(address::len).sum();
         let mut bytes = Vec::with_capacity(record.len() + len);
         bytes.extend_from_slice(record);
         for address in addresses {
-            pack(address, &mut bytes);
+            address::write(address, &mut bytes);
         }
         self.record_len = record.len().try_into().expect("a record has at most 4 KiB");
         self.bytes = bytes.into();
@@ -75,34 +76,6 @@ impl Slot {
     pub(super) fn empty(&mut self) {
         (self.record_len, self.bytes) = (0, Box::default());
     }
-}
-
-fn packed_len(address: &SocketAddr) -> usize {
-    1 + 2 + if address.is_ipv4() { 4 } else { 16 }
-}
-
-fn pack(address: &SocketAddr, out: &mut Vec<u8>) {
-    match address.ip() {
-        IpAddr::V4(ip) => {
-            out.push(4);
-            out.extend_from_slice(&ip.octets());
-        }
-        IpAddr::V6(ip) => {
-            out.push(6);
-            out.extend_from_slice(&ip.octets());
-        }
-    }
-    out.extend_from_slice(&address.port().to_be_bytes());
-}
-
-fn unpack(bytes: &[u8]) -> Option<(SocketAddr, &[u8])> {
-    let (family, rest) = bytes.split_first()?;
-    let (ip, rest): (IpAddr, &[u8]) = match family {
-        4 => rest.split_first_chunk().map(|(ip, rest)| (Ipv4Addr::from(*ip).into(), rest))?,
-        _ => rest.split_first_chunk::<16>().map(|(ip, rest)| (Ipv6Addr::from(*ip).into(), rest))?,
-    };
-    let (port, rest) = rest.split_first_chunk()?;
-    Some((SocketAddr::new(ip, u16::from_be_bytes(*port)), rest))
 }
 
 /// All slots.
