@@ -148,6 +148,12 @@ impl Book {
         if entry.sightings.remove(&interface).is_none() {
             return Change::Nothing;
         }
+        self.seen_less(id)
+    }
+
+    /// What it comes to that one of those who saw a peer sees it no longer.
+    fn seen_less(&mut self, id: &PeerId) -> Change {
+        let Some(entry) = self.entries.get(id) else { return Change::Nothing };
         if entry.is_present() {
             return Change::Updated;
         }

@@ -68,13 +68,7 @@ impl Book {
         if entry.found.take().is_none() {
             return Change::Nothing;
         }
-        if entry.is_present() {
-            return Change::Updated;
-        }
-        if !entry.is_asked_for() && entry.good.is_empty() {
-            self.remove(id);
-        }
-        Change::Expired
+        self.seen_less(id)
     }
 }
 
