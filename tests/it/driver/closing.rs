@@ -12,7 +12,6 @@ use handfast_tests::paired::identity;
 use smol::channel::{Sender, unbounded};
 use std::net::UdpSocket;
 use std::sync::{Arc, OnceLock, mpsc};
-use std::time::Duration;
 
 super::on_every_runtime!(
     a_shutdown_amid_a_hundred_streams_delivers_what_was_finished_and_fails_the_rest,
@@ -232,15 +231,6 @@ fn handles_that_are_used_after_a_shutdown_say_so_at_once<A: TestRuntime, B: Test
     });
 }
 
-/// Blocks its thread when somebody connects, until it is let go.
-struct Blocks(std::sync::Mutex<mpsc::Receiver<()>>);
-
-impl<R: Runtime> P2PManager<R> for Blocks {
-    fn peer_connected(&self, _: Connection<R>, _: ConnectedPeer) {
-        let _ = self.0.lock().unwrap().recv_timeout(Duration::from_secs(20));
-    }
-}
-
 /// Where the runtime has more threads than one: a hook that blocks the only one blocks all of it.
 #[test]
 fn a_shutdown_waits_for_no_hook_that_blocks() {
@@ -249,7 +239,7 @@ fn a_shutdown_waits_for_no_hook_that_blocks() {
         let (let_go, blocked) = mpsc::channel();
         let (a, b) = lab::builders::<Tokio, Tokio>();
         let (a, b) =
-            (a.start().await.unwrap(), b.with_manager(Blocks(blocked.into())).start().await.unwrap());
+            (a.start().await.unwrap(), b.with_manager(lab::Blocks(blocked.into())).start().await.unwrap());
         let connection = lab::connect(&a, &b).await;
         b.shutdown().await;
         assert_eq!(connection.closed().await, DisconnectReason::ClosedByPeer);

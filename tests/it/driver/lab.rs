@@ -2,12 +2,13 @@
 
 use handfast_driver::core::store::PairRecord;
 use handfast_driver::{
-    Advertise, Builder, Config, Connection, Identity, Interfaces, MemoryStore, Node, Runtime, ServiceName,
-    Timer,
+    Advertise, Builder, Config, ConnectedPeer, Connection, Identity, Interfaces, MemoryStore, Node,
+    P2PManager, Runtime, ServiceName, Timer,
 };
 use handfast_tests::paired;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// No test takes longer than this, unless something hangs.
@@ -60,6 +61,15 @@ pub(super) fn run<R: TestRuntime>(test: impl Future<Output = ()>) {
 #[expect(clippy::print_stdout, reason = "for whoever asks for it")]
 pub(super) fn say(what: &str) {
     println!("{what}");
+}
+
+/// Blocks its thread when somebody connects, until it is let go.
+pub(super) struct Blocks(pub(super) std::sync::Mutex<mpsc::Receiver<()>>);
+
+impl<R: Runtime> P2PManager<R> for Blocks {
+    fn peer_connected(&self, _: Connection<R>, _: ConnectedPeer) {
+        let _ = self.0.lock().unwrap().recv_timeout(Duration::from_secs(20));
+    }
 }
 
 /// Waits.

@@ -3,12 +3,11 @@
 use super::lab::{self, TestRuntime, noise};
 use futures_lite::future::{poll_once, zip};
 use handfast_driver::core::SocketSpec;
-use handfast_driver::{Builder, ConnectedPeer, Connection, Event, P2PManager, Runtime, Target};
+use handfast_driver::{Builder, Event, P2PManager, Runtime, Target};
 use handfast_tests::faulty::Faulty;
 use smol::channel::{Sender, unbounded};
 use std::io::ErrorKind;
 use std::sync::mpsc;
-use std::time::Duration;
 
 super::on_every_runtime!(
     a_port_of_mdns_that_is_held_is_told_and_the_rest_goes_on,
@@ -130,15 +129,6 @@ fn a_future_that_is_dropped_at_its_first_poll_leaves_its_node_whole<A: TestRunti
     });
 }
 
-/// Blocks its thread when somebody connects, until it is let go.
-struct Blocks(std::sync::Mutex<mpsc::Receiver<()>>);
-
-impl<R: Runtime> P2PManager<R> for Blocks {
-    fn peer_connected(&self, _: Connection<R>, _: ConnectedPeer) {
-        let _ = self.0.lock().unwrap().recv_timeout(Duration::from_secs(20));
-    }
-}
-
 /// Where the runtime has more threads than one: a hook that blocks the only one blocks all of it.
 #[test]
 fn a_hook_that_blocks_its_thread_holds_up_no_stream() {
@@ -147,7 +137,7 @@ fn a_hook_that_blocks_its_thread_holds_up_no_stream() {
         let (let_go, blocked) = mpsc::channel();
         let (a, b) = lab::builders::<Tokio, Tokio>();
         let (a, b) =
-            (a.start().await.unwrap(), b.with_manager(Blocks(blocked.into())).start().await.unwrap());
+            (a.start().await.unwrap(), b.with_manager(lab::Blocks(blocked.into())).start().await.unwrap());
         let connection = lab::connect(&a, &b).await;
         let send = async {
             let mut send = connection.open_uni("meanwhile").await.unwrap();
