@@ -224,9 +224,14 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
 
     /// Serves outputs until the machine waits. True if it has more to do.
     fn outputs(&mut self, cx: &mut Context<'_>, locked: &mut Locked<M, A>, now: Now) -> bool {
+        let mut unheard = false;
         loop {
             match locked.machine.poll_output(now, &mut self.out) {
-                Output::Open(id, spec) => self.open(locked, now, id, spec),
+                Output::Open(id, spec) => {
+                    self.open(locked, now, id, spec);
+                    // A socket wakes nobody before it was polled.
+                    unheard = true;
+                }
                 Output::Close(id) => {
                     self.sockets.retain(|socket| socket.id != id);
                 }
@@ -243,7 +248,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
                 Output::Wait(deadline) => {
                     self.deadline = deadline.map(|deadline| deadline.at);
                     if !locked.desk.idle(&mut locked.machine, now, &mut self.wakers) {
-                        return false;
+                        return unheard;
                     }
                 }
             }

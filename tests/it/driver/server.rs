@@ -1,9 +1,13 @@
 //! A discovery server: started, stopped, and what it writes down.
 
-use super::lab::{TestRuntime, run};
+use super::lab::{TestRuntime, config, run};
 use super::on_every_runtime;
-use handfast_driver::{Interfaces, Server, ServerBuilder, ServerConfig, ServerStartError};
-use handfast_tests::paired::identity;
+use handfast_driver::core::{DiscoveryServer, ServerState};
+use handfast_driver::{
+    Builder, Event, Interfaces, MemoryStore, Server, ServerBuilder, ServerConfig, ServerStartError,
+};
+use handfast_tests::paired::{identity, records};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 fn builder<R: TestRuntime>(port: u16) -> ServerBuilder<R> {
@@ -47,6 +51,27 @@ fn a_server_that_stops_writes_its_snapshot_and_one_that_starts_reads_it<A: TestR
     });
 }
 
+/// Nothing but what comes in wakes a server that has just been started.
+fn a_server_that_was_just_started_hears_who_comes<A: TestRuntime, B: TestRuntime>() {
+    run::<A>(async {
+        let server = builder::<B>(0).start().await.unwrap();
+        let port = server.local_addresses()[0].port();
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let config = config().with_server(DiscoveryServer::new(at, identity(9).fingerprint()));
+        let (of_one, _) = records(identity(1).public_key(), identity(2).public_key());
+        let builder = Builder::new(config, identity(1), A::default());
+        let node = builder.with_store(MemoryStore::with(vec![of_one])).start().await.unwrap();
+        let mut events = node.events();
+        while node.servers()[0].state != ServerState::Announced {
+            assert!(events.next().await.is_some_and(|event| !matches!(event, Event::StoreFailed)));
+        }
+        assert_eq!((server.stats().records, server.stats().clients), (1, 1));
+        node.shutdown().await;
+        assert_eq!(server.stats().records, 0, "who stops in good order says so");
+        server.shutdown().await;
+    });
+}
+
 fn new(file: &Path) -> std::path::PathBuf {
     file.with_extension("new")
 }
@@ -54,4 +79,5 @@ fn new(file: &Path) -> std::path::PathBuf {
 on_every_runtime!(
     a_port_that_is_taken_is_an_error_and_one_that_was_given_back_is_not,
     a_server_that_stops_writes_its_snapshot_and_one_that_starts_reads_it,
+    a_server_that_was_just_started_hears_who_comes,
 );
