@@ -1,11 +1,11 @@
 //! How a node is configured as the command line says, and how what it knows is told.
 
 use crate::exit::{Failure, Kind};
-use crate::output::{Event, Found};
+use crate::output::{Event, Found, Place};
 use crate::work::Options;
 use handfast_core::{
-    Config, DiscoveredPeer, DiscoveryServer, Fingerprint, Interfaces, Metadata, PairedPeer, PeerIdKind,
-    ServiceName, Source,
+    Config, DiscoveredPeer, DiscoveryServer, Fingerprint, Interfaces, KnownAddress, Metadata, PairedPeer,
+    PeerIdKind, ServiceName, Source,
 };
 
 /// How long a connection lasts with keep-alives lost: so many intervals of them.
@@ -89,9 +89,14 @@ pub(crate) fn found(peer: &DiscoveredPeer) -> Found {
         name: peer.name.clone(),
         addresses: peer.addresses.iter().map(|known| known.address.to_string()).collect(),
         source: peer.addresses.first().map_or("mdns", |known| source(&known.source)).into(),
+        places: peer.addresses.iter().map(place).collect(),
         paired: peer.paired,
         pairing: peer.pairing,
     }
+}
+
+fn place(known: &KnownAddress) -> Place {
+    Place { address: known.address.to_string(), source: source(&known.source).into() }
 }
 
 fn source(source: &Source) -> &'static str {

@@ -17,13 +17,13 @@ pub(crate) async fn run(session: &mut Session, output: &Output) -> Result<(), Fa
     let mut events = session.events();
     let mut seen = Seen { output, peers: BTreeMap::new() };
     for peer in session.discovered() {
-        seen.found(&peer);
+        seen.found(session, &peer);
     }
     loop {
         tokio::select! {
             event = events.next() => match event {
                 None => return Ok(()),
-                Some(Event::PeerDiscovered(peer) | Event::PeerUpdated(peer)) => seen.found(&peer),
+                Some(Event::PeerDiscovered(peer) | Event::PeerUpdated(peer)) => seen.found(session, &peer),
                 Some(Event::PeerExpired(id)) => seen.lost(id),
                 Some(other) => desk.tell(&other),
             },
@@ -41,8 +41,12 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     /// Tells of a device, unless that was told already.
-    fn found(&mut self, peer: &DiscoveredPeer) {
-        let found = found(peer);
+    fn found(&mut self, session: &Session, peer: &DiscoveredPeer) {
+        let mut found = found(peer);
+        if found.paired && found.name.is_empty() {
+            // A server knows no names.
+            found.name = session.name_of(peer.id);
+        }
         if self.peers.get(&peer.id) != Some(&found) {
             self.output.tell(&Line::Found(found.clone()));
             self.peers.insert(peer.id, found);

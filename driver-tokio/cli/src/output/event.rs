@@ -92,8 +92,18 @@ pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) addresses: Vec<String>,
     pub(crate) source: Cow<'static, str>,
+    /// The addresses again, each with where it came from.
+    #[serde(default)]
+    pub(crate) places: Vec<Place>,
     pub(crate) paired: bool,
     pub(crate) pairing: bool,
+}
+
+/// An address, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) address: String,
+    pub(crate) source: Cow<'static, str>,
 }
 
 /// The last line.
@@ -140,16 +150,11 @@ impl fmt::Display for Event {
             Self::Listening { label, name, addresses, .. } => {
                 write!(f, "listening  {} ({label}) on {}", clean(name), addresses.join(", "))
             }
-            Self::Found(Found { peer, name, addresses, paired, pairing, .. }) => {
+            Self::Found(Found { peer, name, places, paired, pairing, .. }) => {
                 let paired = if *paired { ", paired" } else { "" };
                 let pairing = if *pairing { ", shows a code" } else { "" };
-                write!(
-                    f,
-                    "found      {} {}{paired}{pairing} at {}",
-                    short(peer),
-                    clean(name),
-                    addresses.join(", ")
-                )
+                let (peer, name) = (short(peer), clean(name));
+                write!(f, "found      {peer} {name}{paired}{pairing} at {}", sourced(places))
             }
             Self::Lost { peer, name, .. } => write!(f, "lost       {} {}", short(peer), clean(name)),
             Self::Code { code, .. } => write!(f, "code       {code}"),
@@ -208,6 +213,20 @@ impl fmt::Display for Event {
     }
 }
 
+/// Each address once, with all that tell of it.
+fn sourced(places: &[Place]) -> String {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Place { address, source } in places {
+        match all.iter_mut().find(|(known, _)| known == address) {
+            Some((_, sources)) if sources.contains(&&**source) => {}
+            Some((_, sources)) => sources.push(source),
+            None => all.push((address, vec![source])),
+        }
+    }
+    let all = all.iter().map(|(address, sources)| format!("{address} ({})", sources.join(", ")));
+    all.collect::<Vec<_>>().join(", ")
+}
+
 /// The beginning of an id: enough to tell devices apart, and to type.
 pub(crate) fn short(peer: &str) -> &str {
     peer.get(..8).unwrap_or(peer)
@@ -229,6 +248,28 @@ mod tests {
         let refused =
             Event::Refused { reason: "not_paired".into(), remote: None, attempts_left: None, peer: None };
         assert_eq!(refused.to_json(), r#"{"v":1,"event":"refused","reason":"not_paired"}"#);
+    }
+
+    #[test]
+    fn an_address_is_shown_once_with_all_that_tell_of_it() {
+        let place = |address: &str, source| Place { address: address.to_owned(), source };
+        let found = Found {
+            peer: "7f3ac21e9d".to_owned(),
+            name: "laptop".to_owned(),
+            addresses: Vec::new(),
+            source: "mdns".into(),
+            places: vec![
+                place("192.168.0.2:7", "mdns".into()),
+                place("192.168.0.2:7", "mdns".into()),
+                place("192.0.2.1:7", "global".into()),
+                place("192.168.0.2:7", "remembered".into()),
+            ],
+            paired: true,
+            pairing: false,
+        };
+        let line =
+            "found      7f3ac21e laptop, paired at 192.168.0.2:7 (mdns, remembered), 192.0.2.1:7 (global)";
+        assert_eq!(Event::Found(found).to_string(), line);
     }
 
     #[test]

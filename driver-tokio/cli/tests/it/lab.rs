@@ -1,4 +1,5 @@
-//! Two namespaces, `a` and `b`, joined by a bridge: a network that nobody else is on.
+//! Two namespaces, `a` and `b`, joined by a bridge: a network that nobody else is on. Or three, `a`, `b` and `s`, with
+//! a router between them, which carries no multicast.
 //!
 //! A test runs itself again under `unshare`, where it is root of a user namespace that owns its networks,
 //! mounts and processes. All of it goes with the process, whatever becomes of the test.
@@ -25,6 +26,15 @@ pub(crate) enum Net {
     V4,
     /// Link-local addresses, no IPv4.
     V6LinkLocal,
+}
+
+/// Where three are that have a network each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Routed {
+    /// 203.0.113.2, 198.51.100.2 and 192.0.2.2, no IPv6.
+    V4,
+    /// 2001:db8:a::2, 2001:db8:b::2 and 2001:db8:c::2, no IPv4.
+    V6,
 }
 
 /// Proof that the test is inside.
@@ -88,8 +98,18 @@ pub(crate) fn in_lab<F: FnOnce(&Lab)>(net: Net, body: F) {
 
 /// The same for a test that needs more: each is a command that must succeed.
 pub(crate) fn in_lab_with<F: FnOnce(&Lab)>(needs: &[&[&str]], net: Net, body: F) {
+    enter(needs, || join(net), body);
+}
+
+/// The same with a router between the devices, and a third, `s`.
+pub(crate) fn in_routed_lab<F: FnOnce(&Lab)>(nets: Routed, body: F) {
+    enter(&[], || route(nets), body);
+}
+
+fn enter<F: FnOnce(&Lab)>(needs: &[&[&str]], build: impl FnOnce(), body: F) {
     if env::var_os(INSIDE).is_some() {
-        build(net);
+        sh("mount -t tmpfs tmpfs /run");
+        build();
         return body(&Lab(()));
     }
     if let Err(why) = probe().and_then(|()| needs.iter().try_for_each(|need| works(need))) {
@@ -146,8 +166,31 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn build(net: Net) {
-    sh("mount -t tmpfs tmpfs /run");
+/// Three networks that this namespace is the router of. It passes no multicasts on.
+fn route(nets: Routed) {
+    let nets = match nets {
+        Routed::V4 => ["203.0.113.", "198.51.100.", "192.0.2."].map(|net| (net, 24)),
+        Routed::V6 => ["2001:db8:a::", "2001:db8:b::", "2001:db8:c::"].map(|net| (net, 64)),
+    };
+    let any = "/proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding";
+    sh(&format!("for any in {any}; do echo 1 > $any; done"));
+    for (name, (net, prefix)) in ["a", "b", "s"].into_iter().zip(nets) {
+        sh(&format!("ip netns add {name} && ip link add v{name} type veth peer name eth0 netns {name}"));
+        let inside = |script: &str| run(in_namespace(name, "sh").args(["-ec", script]));
+        // Else an IPv6 address is tentative, and not to be used, for a second.
+        let (here, there) = (format!("/proc/sys/net/ipv6/conf/v{name}"), "/proc/sys/net/ipv6/conf/eth0");
+        sh(&format!("echo 0 > {here}/accept_dad"));
+        inside(&format!("echo 0 > {there}/accept_dad"));
+        if net.ends_with('.') {
+            inside(&format!("echo 1 > {there}/disable_ipv6"));
+        }
+        sh(&format!("ip link set v{name} up && ip addr add {net}1/{prefix} dev v{name}"));
+        inside("ip link set lo up && ip link set eth0 up");
+        inside(&format!("ip addr add {net}2/{prefix} dev eth0 && ip route add default via {net}1"));
+    }
+}
+
+fn join(net: Net) {
     sh("ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up");
     for (name, number) in [("a", 1), ("b", 2)] {
         sh(&format!("ip netns add {name}"));
