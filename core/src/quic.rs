@@ -20,6 +20,7 @@ mod poll;
 mod pulse;
 #[cfg(feature = "qlog")]
 mod qlog;
+mod reach;
 mod requests;
 mod stats;
 mod streams;
@@ -152,7 +153,7 @@ impl Quic {
         while !rest.is_empty() {
             let datagram = rest.split_to(rx.stride.clamp(1, rest.len()));
             self.scratch.clear();
-            let to = rx.destination;
+            let (to, bytes) = (rx.destination, datagram.len());
             let event = self.endpoint.handle(now.mono, remote, to, ecn, datagram, &mut self.scratch);
             match event {
                 None => {}
@@ -163,6 +164,7 @@ impl Quic {
                         conn.quic.handle_event(event);
                         conn.pulse.local = to.or(conn.pulse.local);
                         conn.rest.handle_heard(now.mono);
+                        conn.handle_arrived(remote, bytes);
                         let mut cx = Context { now: now.mono, service: &self.config.service, out, work };
                         conn.handle_heard(&mut cx, self.gate.take_in_flight());
                         self.work.poll(conn);

@@ -19,6 +19,7 @@ use super::budget::Windows;
 use super::datagrams::Datagrams;
 use super::main_stream::{End, Full, MainStream};
 use super::pulse::Pulse;
+use super::reach::Reach;
 use super::streams::{Owner, Recv, Send, Stream, stream_id, varint};
 use super::terms::Terms;
 use super::tls::Alpn;
@@ -92,6 +93,8 @@ pub(crate) struct Conn {
     pub(super) main: MainStream,
     pub(super) datagrams: Datagrams,
     pub(super) pulse: Pulse,
+    /// Where its peer is, and may be.
+    pub(super) reach: Reach,
     pub(super) rest: Rest,
 }
 
@@ -117,6 +120,7 @@ impl Conn {
             id,
             slot,
             handle,
+            reach: Reach::new(quic.remote_address()),
             quic,
             phase: Phase::Stranger { until },
             counted: None,

@@ -5,6 +5,7 @@ use super::connection::{Conn, MAX_OPENED};
 use super::label::MAX_LABEL;
 use super::main_stream::{MAX_OUTBOX, MAX_READ};
 use super::paths::MAX_LOCALS;
+use super::reach::MAX_UNPROVED;
 use super::streams::{Recv, Stream};
 use super::transmit::MAX_RESPONSES;
 use crate::table::Table;
@@ -57,6 +58,11 @@ impl Quic {
                 "quic: frames to say on a connection",
                 each().map(|conn| conn.main.waiting()),
                 MAX_OUTBOX,
+            ),
+            Table::fullest(
+                "quic: addresses where a peer may be",
+                each().map(|conn| conn.reach.unproved()),
+                MAX_UNPROVED,
             ),
             Table::fullest("quic: streams opened here", each().map(|conn| conn.opened), MAX_OPENED),
             Table::fullest(

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::gate::Gate;
 use super::paths::{Paths, Socket};
+use super::reach::{Leaving, Way};
 use crate::io::{Ecn, Transmit};
 use quinn_proto::EcnCodepoint;
 use std::collections::VecDeque;
@@ -93,14 +94,13 @@ pub(super) fn batch(
     let mtu = usize::from(conn.quic.current_mtu());
     let most = MAX_SEGMENTS.min(MAX_BATCH_BYTES / mtu).min(socket.gso_segments).max(1);
     let limit = conn.batch.min(most);
-    buf.clear();
     if std::mem::take(&mut conn.pulse.urgent) {
         gate.open();
-        let transmit = conn.quic.poll_transmit(now, 1, buf);
+        let transmit = admitted(conn, now, 1, buf);
         gate.shut();
         return finish(conn, now, &transmit?, (paths, socket), buf);
     }
-    let transmit = conn.quic.poll_transmit(now, limit, buf)?;
+    let transmit = admitted(conn, now, limit, buf)?;
     let segments = transmit.segment_size.map_or(1, |size| transmit.size.div_ceil(size));
     conn.batch = if segments >= limit {
         (conn.batch * 2).min(MAX_SEGMENTS)
@@ -108,6 +108,35 @@ pub(super) fn batch(
         (conn.batch / 2).max(FIRST_BATCH)
     };
     finish(conn, now, &transmit, (paths, socket), buf)
+}
+
+/// The next batch that may leave, of so many datagrams at most. To an address that is not known to be the peer's they
+/// leave one by one, and some do not.
+fn admitted(conn: &mut Conn, now: Instant, limit: usize, buf: &mut Vec<u8>) -> Option<quinn_proto::Transmit> {
+    loop {
+        buf.clear();
+        let remote = conn.quic.remote_address();
+        let seeks = (!conn.reach.is_proved(remote)).then(|| seeks(conn));
+        let limit = if seeks.is_some() { 1 } else { limit };
+        let transmit = conn.quic.poll_transmit(now, limit, buf)?;
+        let to = transmit.destination;
+        let way = match seeks {
+            _ if to != remote => Way::Aside,
+            Some(before) if before != self::seeks(conn) => Way::Unproved,
+            Some(_) | None => Way::Proved,
+        };
+        if conn.reach.admits(now, Leaving { to, bytes: transmit.size, way }) {
+            return Some(transmit);
+        }
+        tracing::trace!(bytes = transmit.size, "more than may be sent to an address that is not proved");
+        conn.pulse.handle_sent(now);
+    }
+}
+
+/// How often a connection asked whether a path leads to its peer, or how much fits through it.
+fn seeks(conn: &Conn) -> u64 {
+    let stats = conn.quic.stats();
+    stats.frame_tx.path_challenge + stats.path.sent_plpmtud_probes
 }
 
 fn finish(

@@ -9,6 +9,7 @@ use crate::quic::paths::{Paths, Standing};
 use crate::quic::pulse::{Due, Why};
 use crate::wire::close::CloseCode;
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A connection that moved shows within this time that the peer heard of it, or three probe timeouts where they are
@@ -25,6 +26,13 @@ const GRACE: Duration = Duration::from_millis(250);
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
 impl Conn {
+    /// A datagram came from an address, for this connection by its id. A dialler's peer stays where it is.
+    pub(in crate::quic) fn handle_arrived(&mut self, remote: SocketAddr, bytes: usize) {
+        if !self.dialled() {
+            self.reach.handle_heard(remote, bytes, self.quic.remote_address());
+        }
+    }
+
     /// A datagram of the peer's was heard; `in_flight` is left unacknowledged where it acknowledged something new.
     pub(in crate::quic) fn handle_heard(&mut self, cx: &mut Context<'_>, in_flight: Option<u64>) {
         if let Some(in_flight) = in_flight {
