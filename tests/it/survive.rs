@@ -4,6 +4,7 @@ mod application;
 mod cases;
 mod flow;
 mod hosts;
+mod insider;
 mod lan;
 mod logs;
 mod network;

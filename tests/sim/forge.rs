@@ -1,8 +1,11 @@
 //! Packets that anybody can make who has no key: multicasts of mDNS, and QUIC's first packets, whose keys follow
-//! from a connection id that travels in the clear. RFC 9001 §5.2.
+//! from a connection id that travels in the clear (RFC 9001 §5.2). And, apart from them, what somebody sends who has a
+//! key: [`insider`].
 
 pub mod dns;
+pub mod frames;
 pub mod hello;
+pub mod insider;
 
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{Keys, Suite, Version};
