@@ -60,10 +60,11 @@ pub enum DirectoryRequest {
     },
     /// What there is of these, by either name: [`DirectoryReply::Found`], in the same order.
     Get(Vec<PeerId>),
-    /// Tell of every change of these, by either name: see [`Server::handle_change`](crate::Server::handle_change).
-    /// [`DirectoryReply::Done`].
+    /// Tell of every change of these from here on, by either name: see
+    /// [`Server::handle_change`](crate::Server::handle_change). What there is of them once every later change is told:
+    /// [`DirectoryReply::Found`], in the same order. Some may be watched already.
     Watch(Vec<PeerId>),
-    /// Tell of them no longer. [`DirectoryReply::Done`].
+    /// Tell of them no longer. Nobody waits for an answer.
     Unwatch(Vec<PeerId>),
 }
 

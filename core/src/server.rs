@@ -245,9 +245,9 @@ impl Server {
     /// A store that several servers share may have told of changes that did not arrive: every subscriber is told to
     /// ask anew.
     pub fn handle_changes_lost(&mut self, now: Now) {
-        let now = self.clamp(now);
+        self.clamp(now);
         for subscriber in self.subscriptions.resync() {
-            self.write_subscription(now, subscriber);
+            self.write_subscription(subscriber);
         }
     }
 

@@ -45,6 +45,7 @@ pub enum Keeping {
 /// | keys whose use of these is counted at a time | 1,048,576 |
 /// | networks whose connections are counted at a time | 65,536 |
 /// | bytes that wait for one slow subscriber, until he is told to ask anew | 64 KiB |
+/// | questions to a store at a time; what would need more is answered `overloaded` | 4,096 |
 /// | time for a store to answer | 5 s |
 ///
 /// [`Server::tables`](crate::Server::tables) lists every table with its bound.

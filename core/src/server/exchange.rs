@@ -49,8 +49,8 @@ impl Server {
         let key = (conn, stream);
         if self.subscriptions.is(key) {
             return match ready.stopped {
-                Some(_) => self.end_subscription(now, key),
-                None => self.write_subscription(now, key),
+                Some(_) => self.end_subscription(key),
+                None => self.write_subscription(key),
             };
         }
         if ready.stopped.is_some() {
@@ -106,10 +106,13 @@ impl Server {
         }
     }
 
-    /// Takes a request off the list. Whether it was on it.
+    /// Takes a request off the list, with the subscription that did not come of it. Whether it was on it.
     pub(super) fn end_exchange(&mut self, conn: ConnId, stream: StreamId) -> bool {
         let Some(exchange) = self.exchanges.remove(&(conn, stream)) else { return false };
         self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
+        if !self.subscriptions.is((conn, stream)) {
+            self.unsubscribe((conn, stream));
+        }
         true
     }
 

@@ -72,10 +72,10 @@ impl Registry {
                 (self.refresh(now, owner, *seq, *expires_s), None)
             }
             DirectoryRequest::Withdraw { owner, sha1, seq } => self.withdraw(now, owner, *sha1, *seq),
-            DirectoryRequest::Get(ids) => {
+            DirectoryRequest::Get(ids) | DirectoryRequest::Watch(ids) => {
                 (DirectoryReply::Found(ids.iter().map(|id| self.get(now, id)).collect()), None)
             }
-            DirectoryRequest::Watch(_) | DirectoryRequest::Unwatch(_) => (DirectoryReply::Done, None),
+            DirectoryRequest::Unwatch(_) => (DirectoryReply::Done, None),
         }
     }
 

@@ -76,12 +76,6 @@ impl Server {
     /// What a store, or the server's own registry, made of it.
     pub(super) fn complete(&mut self, now: Now, purpose: Purpose, reply: DirectoryReply) {
         match (purpose, reply) {
-            (Purpose::Watch(ids), DirectoryReply::Failed) => {
-                for subscriber in self.subscriptions.of_ids(&ids) {
-                    self.finish_subscription(now, subscriber);
-                }
-            }
-            (Purpose::Watch(_), _) => {}
             (purpose, DirectoryReply::Failed | DirectoryReply::Full) => {
                 self.refuse(now, purpose.asker(), RefusalCode::Overloaded, 0, OVERLOADED);
             }
@@ -189,7 +183,9 @@ impl Server {
         self.may_ask(now, client, wanted.len())?;
         let sought = sought(wanted);
         let ids = sought.iter().map(|sought| sought.id).collect();
-        self.ask_store(now, DirectoryRequest::Get(ids), Purpose::Subscribe { asker, sought });
+        // Before the store is asked: what changes while it answers is told as well.
+        self.subscriptions.prepare(asker, &sought);
+        self.ask_store(now, DirectoryRequest::Watch(ids), Purpose::Subscribe { asker, sought });
         Ok(())
     }
 
@@ -244,11 +240,11 @@ impl Server {
         found: &[Option<DirectoryEntry>],
     ) {
         // The client may be gone, or have given up, since it asked.
-        if self.end_exchange(subscriber.0, subscriber.1) {
-            let ids = self.subscriptions.begin(now.wall.as_secs(), subscriber, sought, found);
-            self.stats.pushed += self.subscriptions.count_waiting(subscriber) as u64;
-            self.watch(now, ids);
-            self.write_subscription(now, subscriber);
+        if self.exchanges.contains_key(&subscriber) {
+            self.stats.pushed +=
+                self.subscriptions.begin(now.wall.as_secs(), subscriber, sought, found) as u64;
+            self.end_exchange(subscriber.0, subscriber.1);
+            self.write_subscription(subscriber);
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Client, Due, EXPIRED_AT_ONCE, MAX_CONNECTIONS_OF_KEY, MAX_OUT, Serve
 use crate::ask::{Ask, DirectoryToken};
 use crate::directory::{DirectoryChange, DirectoryReply, DirectoryRequest};
 use crate::error::WriteError;
-use crate::id::{ConnId, PeerId, PublicKey, StreamId};
+use crate::id::{ConnId, PublicKey, StreamId};
 use crate::io::{Now, Output};
 use crate::quic;
 use crate::wire::close::{CloseCode, StreamCode};
@@ -35,7 +35,7 @@ impl Server {
     fn route_quic(&mut self, now: Now, event: quic::Event) {
         match event {
             quic::Event::Connected { conn, peer, .. } => self.connected(now.mono, conn, peer),
-            quic::Event::Lost { conn, .. } => self.lost(now, conn),
+            quic::Event::Lost { conn, .. } => self.lost(conn),
             // There is no main stream, and a server opens none.
             quic::Event::Frame { .. } | quic::Event::MainEnded { .. } | quic::Event::Room { .. } => {}
         }
@@ -55,7 +55,7 @@ impl Server {
         self.quic.admit(now, conn);
     }
 
-    fn lost(&mut self, now: Now, conn: ConnId) {
+    fn lost(&mut self, conn: ConnId) {
         let Some(client) = self.clients.remove(&conn) else { return };
         if let Some(count) = self.connections_of.get_mut(&client.owner) {
             *count -= 1;
@@ -68,7 +68,7 @@ impl Server {
             self.end_exchange(conn, stream);
         }
         for subscriber in self.subscriptions.of_conn(conn) {
-            self.end_subscription(now, subscriber);
+            self.end_subscription(subscriber);
         }
     }
 
@@ -82,11 +82,13 @@ impl Server {
                     self.changed(now, &change);
                 }
             }
-            Store::Asked(asked) => {
-                let (number, until) = asked.add(now.mono, purpose);
-                self.deadlines.insert((until, Due::Question(number)));
-                self.out.push_back(Output::Ask(Ask::Directory(DirectoryToken(number), request)));
-            }
+            Store::Asked(asked) => match asked.add(now.mono, purpose) {
+                Ok((number, until)) => {
+                    self.deadlines.insert((until, Due::Question(number)));
+                    self.out.push_back(Output::Ask(Ask::Directory(DirectoryToken(number), request)));
+                }
+                Err(purpose) => self.complete(now, purpose, DirectoryReply::Failed),
+            },
         }
     }
 
@@ -111,22 +113,17 @@ impl Server {
 
     pub(super) fn changed(&mut self, now: Now, change: &DirectoryChange) {
         for subscriber in self.subscriptions.change(now.wall.as_secs(), change) {
-            self.stats.pushed += 1;
-            self.write_subscription(now, subscriber);
-        }
-    }
-
-    pub(super) fn watch(&mut self, now: Now, ids: Vec<PeerId>) {
-        if matches!(self.store, Store::Asked(_)) && !ids.is_empty() {
-            self.ask_store(now, DirectoryRequest::Watch(ids.clone()), Purpose::Watch(ids));
+            // What came before its beginning is counted then.
+            self.stats.pushed += u64::from(self.subscriptions.is(subscriber));
+            self.write_subscription(subscriber);
         }
     }
 
     /// Writes what waits for a subscriber, as far as there is room.
-    pub(super) fn write_subscription(&mut self, now: Now, subscriber: Subscriber) {
+    pub(super) fn write_subscription(&mut self, subscriber: Subscriber) {
         while let Some(rest) = self.subscriptions.waiting(subscriber) {
             let Ok(mut stream) = self.quic.stream(subscriber.0, subscriber.1) else {
-                return self.end_subscription(now, subscriber);
+                return self.end_subscription(subscriber);
             };
             let before = rest.len();
             match stream.write_chunks(std::slice::from_mut(rest)) {
@@ -138,33 +135,28 @@ impl Server {
                 Err(WriteError::Blocked) => return,
                 Err(WriteError::Stopped(_) | WriteError::Gone) => {
                     drop(stream);
-                    return self.end_subscription(now, subscriber);
+                    return self.end_subscription(subscriber);
                 }
             }
         }
     }
 
     /// Ends a subscription that its client does not want any longer.
-    pub(super) fn end_subscription(&mut self, now: Now, subscriber: Subscriber) {
+    pub(super) fn end_subscription(&mut self, subscriber: Subscriber) {
         if let Ok(mut stream) = self.quic.stream(subscriber.0, subscriber.1) {
             stream.reset(StreamCode::Cancelled.code());
         }
-        self.unsubscribe(now, subscriber);
+        self.unsubscribe(subscriber);
     }
 
-    fn unsubscribe(&mut self, now: Now, subscriber: Subscriber) {
+    /// Forgets a subscription. A store that watched for it alone need not any longer.
+    pub(super) fn unsubscribe(&mut self, subscriber: Subscriber) {
         let ids = self.subscriptions.end(subscriber);
-        if matches!(self.store, Store::Asked(_)) && !ids.is_empty() {
-            self.ask_store(now, DirectoryRequest::Unwatch(ids), Purpose::Watch(Vec::new()));
+        if let Store::Asked(asked) = &mut self.store
+            && !ids.is_empty()
+        {
+            let token = DirectoryToken(asked.number());
+            self.out.push_back(Output::Ask(Ask::Directory(token, DirectoryRequest::Unwatch(ids))));
         }
-    }
-
-    /// Ends a subscription that cannot be kept: its client asks anew.
-    pub(super) fn finish_subscription(&mut self, now: Now, subscriber: Subscriber) {
-        if let Ok(mut stream) = self.quic.stream(subscriber.0, subscriber.1) {
-            // Whoever stopped it reads nothing of it.
-            let _ = stream.finish();
-        }
-        self.unsubscribe(now, subscriber);
     }
 }

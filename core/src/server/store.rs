@@ -3,12 +3,13 @@
 use super::registry::Registry;
 use super::requests::Asker;
 use super::subscriptions::Sought;
-use crate::id::PeerId;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long a store may take.
 pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// What a store may be asked at a time: a server that is asked more is overloaded at once, and waits for nothing.
+pub(super) const MAX_QUESTIONS: usize = 4096;
 
 /// What a store is asked for.
 #[derive(Debug)]
@@ -30,22 +31,16 @@ pub(super) enum Purpose {
         asker: Asker,
         sought: Vec<Sought>,
     },
-    /// To be told of changes, or no longer.
-    Watch(Vec<PeerId>),
 }
 
 impl Purpose {
     /// Whose request it is.
-    ///
-    /// # Panics
-    /// For what nobody asked for.
     pub(super) fn asker(&self) -> Asker {
         match self {
             Self::Hold { asker, .. }
             | Self::Withdraw { asker }
             | Self::Seek { asker, .. }
             | Self::Subscribe { asker, .. } => *asker,
-            Self::Watch(_) => unreachable!("nobody waits to hear that a peer is watched"),
         }
     }
 }
@@ -74,12 +69,20 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Notes a question: its number, and until when it may be answered.
-    pub(super) fn add(&mut self, now: Instant, purpose: Purpose) -> (u64, Instant) {
+    /// Notes a question: its number, and until when it may be answered. What it was for, where too many wait.
+    pub(super) fn add(&mut self, now: Instant, purpose: Purpose) -> Result<(u64, Instant), Purpose> {
+        if self.waiting.len() >= MAX_QUESTIONS {
+            return Err(purpose);
+        }
+        let (number, until) = (self.number(), now + STORE_PATIENCE);
+        self.waiting.insert(number, (until, purpose));
+        Ok((number, until))
+    }
+
+    /// A number for what is asked next.
+    pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
-        let until = now + STORE_PATIENCE;
-        self.waiting.insert(self.next, (until, purpose));
-        (self.next, until)
+        self.next
     }
 
     /// Takes what was asked by that number, unless it is over.

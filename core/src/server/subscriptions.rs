@@ -37,40 +37,50 @@ struct Subscription {
     waiting_bytes: usize,
     /// What waits is to be told before anything is added: it is to ask anew.
     resync: bool,
+    /// Whether it is known what there is at its beginning. Nothing is told before.
+    begun: bool,
 }
 
 struct Watched {
     gate: Option<Gate>,
     /// Whether the subscriber was told that he is there.
     shown: bool,
+    /// Whether a change came: what there was at the beginning may be older.
+    changed: bool,
 }
 
 impl Subscriptions {
-    /// Begins one, with what there is at its beginning. The ids that nobody watched before.
+    /// Takes note of one: from here on it misses no change, and is told nothing until [`Subscriptions::begin`].
+    pub(super) fn prepare(&mut self, subscriber: Subscriber, sought: &[Sought]) {
+        let ids = sought.iter().map(|sought| sought.id).collect();
+        let (waiting, waiting_bytes) = (VecDeque::new(), 0);
+        let subscription = Subscription { ids, waiting, waiting_bytes, resync: false, begun: false };
+        self.by_stream.insert(subscriber, subscription);
+        for (n, sought) in sought.iter().enumerate() {
+            let watched = Watched { gate: sought.gate, shown: false, changed: false };
+            self.by_id.insert((sought.id, subscriber, n as u16), watched);
+        }
+    }
+
+    /// Begins one, with what there was of those of whom no change has come since. How many replies wait for it.
     pub(super) fn begin(
         &mut self,
         now_s: u64,
         subscriber: Subscriber,
         sought: &[Sought],
         found: &[Option<DirectoryEntry>],
-    ) -> Vec<PeerId> {
-        let ids = sought.iter().map(|sought| sought.id).collect();
-        let (waiting, waiting_bytes) = (VecDeque::new(), 0);
-        self.by_stream.insert(subscriber, Subscription { ids, waiting, waiting_bytes, resync: false });
-        let mut fresh = Vec::new();
-        for (n, sought) in sought.iter().enumerate() {
-            if !self.is_watched(&sought.id) {
-                fresh.push(sought.id);
-            }
-            let watched = Watched { gate: sought.gate, shown: false };
-            self.by_id.insert((sought.id, subscriber, n as u16), watched);
-        }
+    ) -> usize {
         for (n, (sought, found)) in sought.iter().zip(found).enumerate() {
-            if let Some(entry) = found {
-                self.tell(now_s, (sought.id, subscriber, n as u16), Some(entry));
+            let key = (sought.id, subscriber, n as u16);
+            if let Some(entry) = found
+                && self.by_id.get(&key).is_some_and(|watched| !watched.changed)
+            {
+                self.tell(now_s, key, Some(entry));
             }
         }
-        fresh
+        let Some(subscription) = self.by_stream.get_mut(&subscriber) else { return 0 };
+        subscription.begun = true;
+        subscription.waiting.len()
     }
 
     /// Ends one. The ids that nobody watches any longer.
@@ -92,6 +102,9 @@ impl Subscriptions {
         for id in change.names() {
             let keys: Vec<_> = self.of(&id).collect();
             for key in keys {
+                if let Some(watched) = self.by_id.get_mut(&key) {
+                    watched.changed = true;
+                }
                 if self.tell(now_s, key, change.entry.as_ref()) {
                     told.push(key.1);
                 }
@@ -114,29 +127,20 @@ impl Subscriptions {
         of_conn.map(|(subscriber, _)| *subscriber).collect()
     }
 
-    /// Those that watch one of these.
-    pub(super) fn of_ids(&self, ids: &[PeerId]) -> Vec<Subscriber> {
-        ids.iter().flat_map(|id| self.of(id).map(|(_, subscriber, _)| subscriber)).collect()
-    }
-
     /// How many peers a connection is subscribed to.
     pub(super) fn count_of(&self, conn: ConnId) -> usize {
         let of_conn = self.by_stream.range((conn, StreamId(0))..=(conn, StreamId(u64::MAX)));
         of_conn.map(|(_, subscription)| subscription.ids.len()).sum()
     }
 
+    /// Whether it has begun.
     pub(super) fn is(&self, subscriber: Subscriber) -> bool {
-        self.by_stream.contains_key(&subscriber)
+        self.by_stream.get(&subscriber).is_some_and(|subscription| subscription.begun)
     }
 
     /// What waits for a subscriber: taken from the front as it is written.
     pub(super) fn waiting(&mut self, subscriber: Subscriber) -> Option<&mut Bytes> {
-        self.by_stream.get_mut(&subscriber)?.waiting.front_mut()
-    }
-
-    /// How many replies wait for a subscriber.
-    pub(super) fn count_waiting(&self, subscriber: Subscriber) -> usize {
-        self.by_stream.get(&subscriber).map_or(0, |subscription| subscription.waiting.len())
+        self.by_stream.get_mut(&subscriber).filter(|subscription| subscription.begun)?.waiting.front_mut()
     }
 
     /// So many bytes of what waits in front were written.

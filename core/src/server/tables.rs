@@ -4,7 +4,7 @@
 
 use super::config::MAX_STREAMS;
 use super::exchange::State;
-use super::store::Store;
+use super::store::{MAX_QUESTIONS, Store};
 use super::subscriptions::MAX_WAITING;
 use super::{MAX_KEYS, MAX_OUT, Server};
 use crate::table::Table;
@@ -55,7 +55,7 @@ impl Server {
                 ),
             ]),
             Store::Asked(asked) => {
-                tables.push(Table::new("server: questions to the store", asked.len(), 2 * exchanges));
+                tables.push(Table::new("server: questions to the store", asked.len(), MAX_QUESTIONS));
             }
         }
         tables.extend(self.quic.tables());

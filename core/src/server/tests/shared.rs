@@ -2,9 +2,11 @@
 
 use super::world::*;
 use crate::directory::{DirectoryChange, DirectoryEntry, DirectoryReply, DirectoryRequest};
-use crate::id::PeerId;
+use crate::id::{ConnId, PeerId, StreamId};
+use crate::server::store::{MAX_QUESTIONS, Purpose, Store};
 use crate::server::{Keeping, ServerConfig};
 use crate::wire::discovery::{Gone, RefusalCode, Reply, Request};
+use bytes::Bytes;
 use std::time::Duration;
 
 fn world() -> World {
@@ -89,11 +91,14 @@ fn who_gives_up_while_the_store_is_asked_is_answered_nothing() {
     world.give_up(a, stream);
     world.ask(b, &Request::Subscribe(vec![wanted(b, a)]));
     world.leave(b);
-    for _ in 0..2 {
-        world.answer(DirectoryReply::Found(vec![None]));
+    assert_eq!(world.server.stats().subscriptions, 0);
+    for id in [id(b), id(a)] {
+        let found = DirectoryReply::Found(vec![None]);
+        assert_eq!(world.answer(found), DirectoryRequest::Watch(vec![id]));
+        assert_eq!(world.answer(DirectoryReply::Done), DirectoryRequest::Unwatch(vec![id]));
     }
     assert_eq!(world.server.stats().subscriptions, 0);
-    assert!(world.asks.is_empty(), "nobody is watched");
+    assert!(world.asks.is_empty());
 }
 
 #[test]
@@ -103,12 +108,9 @@ fn changes_that_came_by_another_server_are_told_to_subscribers() {
     let mut streams = Vec::new();
     for n in [a, b] {
         streams.push(world.ask(n, &Request::Subscribe(vec![wanted(n, 7)])));
-        world.answer(DirectoryReply::Found(vec![None]));
-        if n == a {
-            assert_eq!(world.answer(DirectoryReply::Done), DirectoryRequest::Watch(vec![id(7)]));
-        }
+        let found = DirectoryReply::Found(vec![None]);
+        assert_eq!(world.answer(found), DirectoryRequest::Watch(vec![id(7)]));
     }
-    assert!(world.asks.is_empty(), "two subscribers to one peer are one who watches");
     let entry = entry(&mut world, 7, 1, &[a]);
     let mut change = DirectoryChange { owner: owner(7), sha1: sha1(7), entry: Some(entry) };
     world.server.handle_change(world.clock(), &change);
@@ -128,12 +130,56 @@ fn changes_that_came_by_another_server_are_told_to_subscribers() {
 }
 
 #[test]
-fn a_subscription_that_the_store_cannot_serve_ends() {
+fn a_change_that_comes_while_the_store_is_asked_is_told_and_what_it_held_before_is_not() {
+    let mut world = world();
+    let a = world.join();
+    let older = entry(&mut world, 7, 1, &[a]);
+    let newer = entry(&mut world, 7, 2, &[a]);
+    for (entry, told) in [(Some(newer.clone()), vec![newer.record.clone()]), (None, vec![])] {
+        let stream = world.ask(a, &Request::Subscribe(vec![wanted(a, 7)]));
+        let change = DirectoryChange { owner: owner(7), sha1: sha1(7), entry };
+        world.server.handle_change(world.clock(), &change);
+        assert_eq!(world.heard(a, stream), None, "nothing is told before the store has answered");
+        world.answer(DirectoryReply::Found(vec![Some(older.clone())]));
+        let records: Vec<_> = world.told(a, stream).iter().map(announced).collect();
+        assert_eq!(records, told);
+        world.give_up(a, stream);
+        assert_eq!(world.answer(DirectoryReply::Done), DirectoryRequest::Unwatch(vec![id(7)]));
+    }
+    assert_eq!(world.server.stats().pushed, 1, "nobody is counted twice");
+}
+
+fn announced(reply: &Reply) -> Bytes {
+    match reply {
+        Reply::Announced(answer) => answer.record.clone().expect("nodes always sign"),
+        other => panic!("somebody is announced: {other:?}"),
+    }
+}
+
+#[test]
+fn a_subscription_that_the_store_cannot_serve_is_refused() {
     let mut world = world();
     let a = world.join();
     let stream = world.ask(a, &Request::Subscribe(vec![wanted(a, 7)]));
-    world.answer(DirectoryReply::Found(vec![None]));
     world.answer(DirectoryReply::Failed);
-    assert_eq!(world.heard(a, stream), Some(&(vec![], true)));
+    assert_eq!(refusal(&world.told(a, stream)[0]), (RefusalCode::Overloaded, 0, 60));
     assert_eq!(world.server.stats().subscriptions, 0);
+    assert_eq!(world.answer(DirectoryReply::Done), DirectoryRequest::Unwatch(vec![id(7)]));
+}
+
+#[test]
+fn a_server_that_waits_for_its_store_too_often_is_overloaded_at_once() {
+    let mut world = world();
+    let (a, now) = (world.join(), world.now);
+    let stream = world.ask(a, &refresh(1));
+    let Store::Asked(asked) = &mut world.server.store else { panic!("it asks") };
+    for _ in 1..MAX_QUESTIONS {
+        let waits = asked.add(now, Purpose::Withdraw { asker: (ConnId(7), StreamId(7)) });
+        assert!(waits.is_ok());
+    }
+    let more = world.ask(a, &refresh(1));
+    assert_eq!(refusal(&world.reply(a, more)), (RefusalCode::Overloaded, 0, 60));
+    assert_eq!(world.asks.len(), 1, "the store is not asked");
+    world.answer(DirectoryReply::Done);
+    assert!(matches!(world.reply(a, stream), Reply::ClientAnnouncementOk(_)));
 }
