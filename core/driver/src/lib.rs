@@ -74,7 +74,10 @@ pub use pairing::{ConfirmPrompt, Hosting, HostingError, JoiningError, PairingPro
 pub use peer::{PeerHandle, ReachError, SendDatagramError};
 pub use request::{RequestError, RequestLimits};
 pub use runtime::{First, Runtime, Socket, Timer, Watch};
-pub use server::{SNAPSHOT_EVERY, Server, ServerBuilder, ServerStartError};
+pub use server::{
+    Changes, DIRECTORY_PATIENCE, Directory, DirectoryFuture, SNAPSHOT_EVERY, Server, ServerBuilder,
+    ServerStartError,
+};
 pub use services::{Browser, Publication, ServiceEvent, SetTxtError};
 pub use shell::SHUTDOWN_LIMIT;
 pub use slot::{MAX_CONNECTION_BUFFER, MAX_STREAM_BUFFER};

@@ -1,7 +1,10 @@
 //! A discovery server as a program holds it: how it is started, asked and stopped.
 
 mod desk;
+mod directory;
 mod snapshot;
+
+pub use directory::{Changes, DIRECTORY_PATIENCE, Directory, DirectoryFuture};
 
 use crate::clock;
 use crate::crypto;
@@ -68,6 +71,7 @@ pub struct ServerBuilder<R: Runtime> {
     identity: Identity,
     runtime: R,
     snapshot: Option<PathBuf>,
+    directory: Option<Arc<dyn Directory>>,
 }
 
 /// Why a server did not start.
@@ -80,8 +84,8 @@ pub enum ServerStartError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Entropy(#[source] io::Error),
-    /// The configuration wants a store that is asked, and this driver has none.
-    #[error("this driver has no store for servers that share one")]
+    /// The configuration wants a store that is asked, and none was given.
+    #[error("there is no store for servers that share one")]
     NoStore,
     /// The configuration breaks a rule.
     #[error(transparent)]
@@ -104,7 +108,7 @@ impl<R: Runtime + Default> Server<R> {
 impl<R: Runtime> ServerBuilder<R> {
     /// A builder for a runtime that is a value of its own.
     pub fn new(config: ServerConfig, identity: Identity, runtime: R) -> Self {
-        Self { config, identity, runtime, snapshot: None }
+        Self { config, identity, runtime, snapshot: None, directory: None }
     }
 
     /// Where what the server holds is written, each [`SNAPSHOT_EVERY`] and when it stops, and read when it starts. A
@@ -116,6 +120,15 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
+    /// The store that it shares with other servers, in place of its own memory: clients may ask any of them. Such a
+    /// server writes no snapshot.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Directory) -> Self {
+        self.config = self.config.with_keeping(Keeping::Asked);
+        self.directory = Some(Arc::new(directory));
+        self
+    }
+
     /// Starts the server; done once a socket is open and the snapshot is read.
     ///
     /// Call it within the runtime. Not cancel safe: dropping the future stops the server.
@@ -123,10 +136,12 @@ impl<R: Runtime> ServerBuilder<R> {
     /// # Errors
     /// [`ServerStartError`].
     pub async fn start(self) -> Result<Server<R>, ServerStartError> {
-        let Self { config, identity, runtime, snapshot } = self;
-        if config.keeping != Keeping::Embedded {
+        let Self { config, identity, runtime, snapshot, directory } = self;
+        if config.keeping == Keeping::Asked && directory.is_none() {
             return Err(ServerStartError::NoStore);
         }
+        // What somebody else keeps is not written down here.
+        let snapshot = snapshot.filter(|_| directory.is_none());
         let seed = crypto::seed().map_err(ServerStartError::Entropy)?;
         let (key, crypto) = (identity.public_key(), crypto::crypto());
         let machine = handfast_core::Server::new(config, &identity, crypto, &seed, clock::now())?;
@@ -138,6 +153,11 @@ impl<R: Runtime> ServerBuilder<R> {
             let (shared, path) = (Arc::clone(&shared), path.clone());
             let restored = runtime.blocking(move || snapshot::restore(&shared, &path)).await;
             restored.map_err(ServerStartError::Snapshot)?;
+        }
+        if let Some(directory) = directory {
+            directory.begin(Changes::of(&shared));
+            let questions = shared.lock().desk.questions();
+            runtime.spawn(directory::run(runtime.clone(), Arc::clone(&shared), directory, questions));
         }
         let list = runtime.blocking(interfaces::list).await.unwrap_or_default();
         server.handle.with(|locked, now| locked.machine.handle_interfaces(now, &list));

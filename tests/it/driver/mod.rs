@@ -9,6 +9,7 @@ mod closing;
 mod connect;
 mod consent;
 mod datagrams;
+mod directory;
 mod ends;
 mod executor;
 mod hooks;

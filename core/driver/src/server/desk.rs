@@ -3,11 +3,18 @@
 use super::ServerStartError;
 use crate::machine::Attendant;
 use crate::promise::Promise;
+use crate::queue::Queue;
 use crate::shared::add_waker;
+use handfast_core::ask::DirectoryToken;
+use handfast_core::directory::DirectoryRequest;
 use handfast_core::{Ask, Event, Now, Ready, Server};
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+/// What the store's task is asked.
+pub(super) type DirectoryCall = (DirectoryToken, DirectoryRequest);
 
 /// See the module.
 pub(crate) struct ServerDesk {
@@ -17,11 +24,19 @@ pub(crate) struct ServerDesk {
     /// Whether somebody writes snapshots, and has not written the last one.
     pub(super) saves: bool,
     waiting: Vec<Waker>,
+    /// What the store's task is asked. The server bounds what it waits for.
+    questions: Arc<Queue<DirectoryCall>>,
 }
 
 impl ServerDesk {
     pub(super) fn new(started: Promise<Result<(), ServerStartError>>) -> Self {
-        Self { started: Some(started), failed: None, saves: false, waiting: Vec::new() }
+        let (waiting, questions) = (Vec::new(), Arc::default());
+        Self { started: Some(started), failed: None, saves: false, waiting, questions }
+    }
+
+    /// The queue of the store's task.
+    pub(super) fn questions(&self) -> Arc<Queue<DirectoryCall>> {
+        Arc::clone(&self.questions)
     }
 
     /// The last snapshot is written, or nobody will. Who waits for it.
@@ -48,8 +63,17 @@ impl Attendant<Server> for ServerDesk {
         }
     }
 
-    fn ask(&mut self, _: Ask, _: &mut Vec<Waker>) {
-        unreachable!("a server that keeps everything itself asks nothing");
+    fn ask(&mut self, ask: Ask, wakers: &mut Vec<Waker>) {
+        match ask {
+            Ask::Directory(token, request) => wakers.extend(self.questions.push((token, request))),
+            Ask::Admit(..)
+            | Ask::Confirm(..)
+            | Ask::Paired(..)
+            | Ask::PairingRequest(..)
+            | Ask::Resolve(..)
+            | Ask::Rollback(..)
+            | Ask::Store(..) => unreachable!("a server asks its store alone"),
+        }
     }
 
     fn idle(&mut self, server: &mut Server, _: Now, wakers: &mut Vec<Waker>) -> bool {
@@ -71,5 +95,6 @@ impl Attendant<Server> for ServerDesk {
         if let Some(started) = self.started.take() {
             wakers.extend(started.keep(Err(ServerStartError::Stopped)));
         }
+        wakers.extend(self.questions.close());
     }
 }
