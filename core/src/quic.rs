@@ -12,6 +12,7 @@ mod event;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod gate;
+mod hush;
 mod label;
 mod main_stream;
 mod network;
@@ -80,6 +81,7 @@ pub(crate) struct Quic {
     /// How many of the connections were accepted.
     accepted: usize,
     admission: Admission,
+    hush: hush::Hush,
     budgets: Budgets,
     /// What those did that are forgotten.
     past: stats::Past,
@@ -119,6 +121,7 @@ impl Quic {
         };
         Ok(Self {
             admission,
+            hush: hush::Hush::default(),
             budgets: Budgets::new(&config),
             past: stats::Past::default(),
             config,
@@ -154,14 +157,21 @@ impl Quic {
             let datagram = rest.split_to(rx.stride.clamp(1, rest.len()));
             self.scratch.clear();
             let (to, bytes) = (rx.destination, datagram.len());
-            let event = self.endpoint.handle(now.mono, remote, to, ecn, datagram, &mut self.scratch);
+            let (endpoint, scratch) = (&mut self.endpoint, &mut self.scratch);
+            let event =
+                self.hush.quietly(now.mono, || endpoint.handle(now.mono, remote, to, ecn, datagram, scratch));
             match event {
-                None => {}
+                None => self.hush.handle_stranger(now.mono),
                 Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                     self.gate.take_in_flight();
                     if let Some(slot) = self.slots.get(handle.0).copied().flatten() {
                         let (conn, out, work) = (&mut self.conns[slot], &mut self.out, &mut self.work);
-                        conn.quic.handle_event(event);
+                        if conn.is_strangers() {
+                            self.hush.handle_stranger(now.mono);
+                            self.hush.quietly(now.mono, || conn.quic.handle_event(event));
+                        } else {
+                            conn.quic.handle_event(event);
+                        }
                         conn.pulse.local = to.or(conn.pulse.local);
                         conn.rest.handle_heard(now.mono);
                         conn.handle_arrived(remote, bytes);
@@ -171,6 +181,7 @@ impl Quic {
                     }
                 }
                 Some(DatagramEvent::Response(transmit)) => {
+                    self.hush.handle_stranger(now.mono);
                     self.responses.push(transmit, &self.scratch);
                 }
                 Some(DatagramEvent::NewConnection(incoming)) => self.incoming(now.mono, incoming),
@@ -321,6 +332,7 @@ impl Quic {
     }
 
     fn incoming(&mut self, now: Instant, incoming: Incoming) {
+        self.hush.handle_stranger(now);
         let remote = incoming.remote_address().ip();
         let verdict = if self.accepted >= self.config.max_connections {
             admission::Verdict::Refuse
@@ -330,7 +342,8 @@ impl Quic {
         self.scratch.clear();
         match verdict {
             admission::Verdict::Refuse => {
-                let transmit = self.endpoint.refuse(incoming, &mut self.scratch);
+                let (endpoint, scratch) = (&mut self.endpoint, &mut self.scratch);
+                let transmit = self.hush.quietly(now, || endpoint.refuse(incoming, scratch));
                 self.responses.push(transmit, &self.scratch);
             }
             admission::Verdict::Retry => match self.endpoint.retry(incoming, &mut self.scratch) {
@@ -342,7 +355,8 @@ impl Quic {
     }
 
     fn accept(&mut self, now: Instant, incoming: Incoming, remote: IpAddr) {
-        match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+        let (endpoint, scratch) = (&mut self.endpoint, &mut self.scratch);
+        match self.hush.quietly(now, || endpoint.accept(incoming, now, scratch, None)) {
             Ok((handle, quic)) => {
                 self.admission.count(remote);
                 self.accepted += 1;

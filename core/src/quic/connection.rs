@@ -151,6 +151,11 @@ impl Conn {
         self.quic.side() == Side::Client
     }
 
+    /// Whether somebody came who is not known yet.
+    pub(super) fn is_strangers(&self) -> bool {
+        !self.dialled() && matches!(self.phase, Phase::Stranger { .. })
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
