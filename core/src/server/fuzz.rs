@@ -17,6 +17,10 @@ const CLIENTS: usize = 3;
 /// Steps that are heeded: what follows costs time and finds nothing.
 const MAX_STEPS: usize = 120;
 
+/// Connections are asked whether they stand so seldom that what a script does in a week takes no time: with the usual
+/// 20 s a script that sleeps spends all of its time on that.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(500_000);
+
 /// Longer than any request, and than any silence.
 const REST: Duration = Duration::from_secs(120);
 
@@ -67,6 +71,7 @@ pub(crate) fn session(start: Instant, script: &[u8]) -> Reached {
     let mut script = Script::new(script);
     let mut config = ServerConfig::new().with_port(4433);
     (config.max_records, config.max_tombstones, config.max_subscriptions) = (2, 2, 300);
+    config.idle_timeout = IDLE_TIMEOUT;
     if script.flag() {
         config = config.with_keeping(Keeping::Asked);
     }

@@ -31,6 +31,8 @@ pub(in crate::server) struct World {
     /// What the server asked of its store.
     pub(in crate::server) asks: VecDeque<(DirectoryToken, DirectoryRequest)>,
     rng: Rng,
+    /// The silence after which a client gives its connection up, as the server does.
+    idle_timeout: Duration,
 }
 
 pub(in crate::server) struct Client {
@@ -89,11 +91,12 @@ impl World {
         crypto::rewind();
         let wall = UnixTime::from_micros(EPOCH_S * 1_000_000);
         let now = Now { mono: start, wall };
+        let idle_timeout = config.idle_timeout;
         let server = Server::new(config, &identity(200), crypto::repeatable(), &Seed::new([9; 32]), now)
             .expect("ring has all that is needed");
         let (clients, asks) = (Vec::new(), VecDeque::new());
-        let mut world =
-            Self { start, now: start, server, clients, asks, rng: Rng::child(&Seed::new([8; 32]), "world") };
+        let rng = Rng::child(&Seed::new([8; 32]), "world");
+        let mut world = Self { start, now: start, server, clients, asks, rng, idle_timeout };
         world.run();
         world
     }
@@ -126,7 +129,9 @@ impl World {
     pub(in crate::server) fn join_as(&mut self, key: usize) -> usize {
         let n = self.clients.len();
         let identity = identity(key);
-        let config = Arc::new(Config::new(ServiceName::new("test").expect("a sound name")));
+        let mut config = Config::new(ServiceName::new("test").expect("a sound name"));
+        (config.idle_timeout, config.keep_alive) = (self.idle_timeout, self.idle_timeout * 4 / 9);
+        let config = Arc::new(config);
         let rng = Rng::child(&Seed::new([n as u8; 32]), "quic");
         let mut quic =
             Quic::new(config, &identity, crypto::repeatable(), rng).expect("ring has all that is needed");
@@ -246,11 +251,6 @@ impl World {
             stream.reset(0x12);
         }
         self.run();
-    }
-
-    /// What came on a stream so far, and whether that is all.
-    pub(in crate::server) fn heard(&self, n: usize, id: StreamId) -> Option<&(Vec<u8>, bool)> {
-        self.clients[n].heard.get(&id)
     }
 
     /// Answers what the server asked of its store first.

@@ -36,6 +36,11 @@ impl World {
         self.say(n, &request.encode(), true)
     }
 
+    /// What came on a stream so far, and whether that is all.
+    pub(super) fn heard(&self, n: usize, id: StreamId) -> Option<&(Vec<u8>, bool)> {
+        self.clients[n].heard.get(&id)
+    }
+
     /// The whole reply to a request.
     pub(super) fn reply(&self, n: usize, id: StreamId) -> Reply {
         let (bytes, fin) = self.heard(n, id).expect("there is a reply");
