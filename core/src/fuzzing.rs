@@ -13,7 +13,7 @@
 //! | `peer` | a script: frames, streams and labels of somebody who holds a key |
 //! | `node_calls` | a script: every verb of two whole nodes, and every answer |
 //! | `txt` | a TXT record, and what it announces |
-//! | `record` | a stored record |
+//! | `record` | a stored record of a pairing, or of where a peer was |
 //! | `value` | values of an application on a stream |
 //! | `identity` | a stored key |
 //! | `text` | peer ids, fingerprints, service names, kinds of services and codes, as people give them |
@@ -80,9 +80,10 @@ pub fn quic_datagram(now: Instant, script: &[u8]) {
     quic::fuzz::datagrams(now, script);
 }
 
-/// Reads a stored record.
+/// Reads a stored record of either kind.
 pub fn record(octets: &[u8]) {
     store::fuzz::record(octets);
+    store::fuzz::whereabouts(octets);
 }
 
 /// Reads text of people.

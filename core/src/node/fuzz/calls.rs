@@ -2,16 +2,17 @@
 
 mod verbs;
 
-use super::driven::{Driven, INTERFACE, Manner, Reached, Sent, identity, interfaces, ip, received};
+use super::driven::{Driven, INTERFACE, Manner, Reached, Sent, address, identity, interfaces, ip, received};
 use crate::ask::{Answer, Ask};
 use crate::code::Code;
-use crate::config::{Advertise, Config, Consent, Interfaces};
+use crate::config::{Advertise, Config, Consent, DiscoveryServer, Interfaces};
+use crate::host::HostName;
 use crate::id::{PairId, PeerIdKind, ServiceName, SocketId};
 use crate::io::{Family, Interface, InterfaceAddr, Now, Opened, UnixTime};
 use crate::metadata::Metadata;
 use crate::quic::fuzz::crypto;
 use crate::script::Script;
-use crate::store::{PairRecord, PairSecret, PairState, Role, StoreReply, StoreRequest, Stored};
+use crate::store::{PairRecord, PairSecret, PairState, Role, StoreReply, StoreRequest, Stored, Whereabouts};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -93,6 +94,10 @@ fn config(form: u8) -> Config {
     if form & 64 != 0 {
         config = config.with_confirmation(Consent::Asked);
     }
+    if form & 128 != 0 {
+        // Who is there has another key, or speaks another protocol.
+        config = config.with_server(DiscoveryServer::new(address(1, Family::V4), identity(1).fingerprint()));
+    }
     config
 }
 
@@ -101,6 +106,21 @@ fn record(n: u8, id: u8, state: PairState) -> PairRecord {
     let role = if n == 0 { Role::Host } else { Role::Joiner };
     let (pair_id, secret) = (PairId::from_bytes([id; 32]), PairSecret::from_bytes([8; 32]));
     PairRecord::new(pair_id, role, identity(1 - n).public_key(), identity(n).public_key(), secret, state)
+}
+
+/// Where the other is, or somebody else, as a store may remember it.
+fn whereabouts(n: u8, script: &mut Script<'_>) -> Whereabouts {
+    let whom = script.pick(&[1 - n, 1 - n, n, 9]);
+    let mut entry = Whereabouts::new(identity(whom).fingerprint());
+    let family = script.pick(&[Family::V4, Family::V6]);
+    entry.good = (0..script.octet() % 20)
+        .map(|port| (SocketAddr::new(ip(whom, family), 39_990 + u16::from(port)), UnixTime::from_micros(1)))
+        .collect();
+    entry.given = vec![address(script.octet() % 8, family)];
+    entry.names = (0..script.octet() % 3)
+        .map(|number| HostName::new(&format!("host-{number}"), 40_000).expect("a sound name"))
+        .collect();
+    entry
 }
 
 impl World {
@@ -283,7 +303,8 @@ impl World {
                 let states = [PairState::Hook, PairState::Prepared, PairState::Committed, PairState::Paired];
                 let records =
                     (0..script.octet() % 100).map(|_| record(n as u8, script.octet(), script.pick(&states)));
-                let stored = Stored::from(records.collect::<Vec<_>>());
+                let mut stored = Stored::from(records.collect::<Vec<_>>());
+                stored.whereabouts = (0..script.octet() % 4).map(|_| whereabouts(n as u8, script)).collect();
                 let answer = Answer::Store(token, StoreReply::Loaded(stored));
                 self.nodes[n].node.answer(now, answer);
             }

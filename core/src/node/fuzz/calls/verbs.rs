@@ -55,6 +55,7 @@ impl World {
                     0xff => driven.shutdown(now),
                     0x80..=0xbf => driven.dealings.step(&mut driven.node, now, script),
                     0x40..=0x7f => decide(driven, now, n as u8, script),
+                    which @ 0xc0..=0xdf => global(driven, now, peer, which),
                     which @ 0x20..=0x3f => datagrams(driven, which),
                     which @ 0x01..=0x1f => reach(driven, now, peer, which),
                     _ => {}
@@ -161,6 +162,17 @@ fn reach(driven: &mut Driven, now: Now, peer: PeerId, which: u8) {
     let state = driven.node.peers().state(peer);
     let is_paired = driven.node.peers().paired().iter().any(|paired| paired.key.is_named(&peer));
     assert!(state.is_some() || !is_paired, "how it stands with a paired peer is known");
+}
+
+/// The application has to do with discovery servers: with one at most, and where it is nobody is one.
+fn global(driven: &mut Driven, now: Now, peer: PeerId, which: u8) {
+    let mut global = driven.node.global();
+    match which & 3 {
+        0 => global.switch_off(now),
+        1 => global.switch_on(now),
+        _ => drop(global.look_up(now, peer)),
+    }
+    assert!(global.servers().len() <= 1, "there are more servers than were given");
 }
 
 /// The user decides about a key.
