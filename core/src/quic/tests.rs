@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::id::{ServiceName, SocketId};
-use crate::io::{Opened, UnixTime};
+use crate::io::{Now, Opened, Received, UnixTime};
 use crate::rng::{Rng, Seed};
 use crate::testing::base;
 use bytes::BytesMut;
