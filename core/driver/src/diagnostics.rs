@@ -17,6 +17,8 @@ pub(crate) struct Diagnostics {
     key_log: Option<PathBuf>,
     #[cfg(feature = "qlog")]
     qlog: Option<PathBuf>,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<crate::metrics::Metrics>,
 }
 
 impl<R: Runtime> Builder<R> {

@@ -192,6 +192,10 @@ impl<R: Runtime> Builder<R> {
         if let (Some(manager), Some(queue)) = (manager, hook_queue) {
             runtime.spawn(hooks::run(Arc::clone(&shared), manager, queue));
         }
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = diagnostics.metrics {
+            runtime.spawn(metrics.run(runtime.clone(), Arc::clone(&shared)));
+        }
         let list = runtime.blocking(interfaces::list).await.unwrap_or_default();
         node.handle.with(|locked, now| locked.machine.handle_interfaces(now, &list));
         runtime.spawn(Shell::new(runtime.clone(), Arc::clone(&shared), linger).run());

@@ -25,6 +25,8 @@ mod keeper;
 mod machine;
 mod manager;
 mod marks;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod pairing;
 mod peer;
 mod promise;

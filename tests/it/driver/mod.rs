@@ -16,6 +16,7 @@ mod hooks;
 mod inside;
 mod lab;
 mod marks;
+mod metrics;
 mod pairing;
 mod parity;
 mod peer;
