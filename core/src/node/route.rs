@@ -274,6 +274,7 @@ impl Node {
         if !known {
             self.limits.forget(peer);
             self.counts.forget(peer);
+            self.spans.forget(peer);
         }
         for conn in self.peers.links_to(peer) {
             self.peers.handle_settled(now, conn, known, &usable);

@@ -51,7 +51,7 @@ impl Node {
     }
 
     fn own_tables(&self, connections: usize) -> Vec<Table> {
-        let [shown, pairings] = self.spans.sizes();
+        let [peers, shown, pairings] = self.spans.sizes();
         let mut tables = vec![
             Table::new("node: outputs", self.out.len(), MAX_OUT + AT_ONCE),
             Table::new("node: connections that pair", self.sessions.len(), connections),
@@ -59,6 +59,7 @@ impl Node {
             self.requests.table(),
             Table::new("node: peers with limits of their own", self.limits.len(), MAX_RECORDS),
             Table::new("node: peers that are counted", self.counts.len(), MAX_RECORDS),
+            Table::new("node: peers in the log", peers, MAX_RECORDS),
             Table::new("node: connections in the log", shown, connections),
             Table::new("node: pairings in the log", pairings, MAX_ENTRIES + MAX_SESSIONS + MAX_TRUSTED),
             Table::new("node: keys dialled to pair with", self.met.len(), MAX_MET),

@@ -34,10 +34,12 @@ impl Subscriber for Lines {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut line = Line(format!("{} {}", span.metadata().target(), span.metadata().name()));
+        let mut lines = self.0.lock().unwrap();
+        let parent = span.parent().map_or("", |id| &lines[id.into_u64() as usize - 1].1);
+        let mut line = Line(format!("{parent} {} {}", span.metadata().target(), span.metadata().name()));
         span.record(&mut line);
-        self.0.lock().unwrap().push((*span.metadata().level(), line.0));
-        Id::from_u64(1)
+        lines.push((*span.metadata().level(), line.0));
+        Id::from_u64(lines.len() as u64)
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -127,6 +129,14 @@ fn a_life_is_told_at_info_without_an_address_a_key_or_what_was_said() {
         // And lose each other.
         world.lose(|_, _| true);
         world.run_for(Duration::from_secs(300));
+        let in_log = |world: &mut World| {
+            let tables = world.tell(b, |node, _| node.tables());
+            tables.iter().find(|table| table.name == "node: peers in the log").map(|table| table.len)
+        };
+        assert_eq!(in_log(&mut world), Some(1));
+        world.tell(b, |node, now| assert!(node.pairing().forget(now, to)));
+        world.run_for(Duration::from_secs(300));
+        assert_eq!(in_log(&mut world), Some(0), "who is not paired any longer has no span");
         let keys = [1, 2].map(|n| identity(n).public_key());
         (keys.map(|key| key.peer_id(PeerIdKind::Sha1)), keys)
     });
@@ -137,7 +147,11 @@ fn a_life_is_told_at_info_without_an_address_a_key_or_what_was_said() {
     for id in ids {
         let id = id.to_string();
         assert!(has("message=paired", &id) && has("message=disconnected", &id), "{told:#?}");
-        assert!(has("handfast_core::node::trace connection", &id), "a span has the peer's name: {told:#?}");
+        let of_peer = format!("handfast_core::node::trace peer peer={id}");
+        let in_it = |line: &&str| line.contains(&format!("{of_peer} handfast_core::node::trace connection"));
+        let conns = told.iter().filter(|line| in_it(line)).count();
+        let peers = told.iter().filter(|line| line.contains(&of_peer)).count() - conns;
+        assert_eq!((peers, conns), (1, 1), "one span a peer, its connections in it: {told:#?}");
     }
     assert!(has("message=connected", "dialled") && has("pairing", "Saving"), "{told:#?}");
     let forbidden = [MARK.to_owned(), "10.0.".to_owned(), "fe80".to_owned(), ":4".to_owned()];

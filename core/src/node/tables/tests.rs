@@ -214,6 +214,7 @@ const LISTED: &str = "
     node: keys dialled to pair with
     node: outputs
     node: pairings in the log
+    node: peers in the log
     node: peers that are counted
     node: peers with limits of their own
     node: requests to discovery servers
