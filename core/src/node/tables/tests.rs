@@ -259,6 +259,7 @@ const LISTED: &str = "
     peers: whereabouts being stored
     peers: whereabouts stored
     peers: whereabouts to store
+    quic: addresses where a peer may be
     quic: addresses of this machine
     quic: answers to strangers
     quic: bytes of a label
