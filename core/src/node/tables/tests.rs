@@ -259,8 +259,8 @@ const LISTED: &str = "
     peers: whereabouts being stored
     peers: whereabouts stored
     peers: whereabouts to store
-    quic: addresses where a peer may be
     quic: addresses of this machine
+    quic: addresses where a peer may be
     quic: answers to strangers
     quic: bytes of a label
     quic: bytes of datagrams to read
