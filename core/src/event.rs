@@ -3,7 +3,7 @@
 mod servers;
 mod state;
 
-pub use servers::{ServerFailure, ServerState, ServerStatus};
+pub use servers::{LookUpOutcome, LookedUp, ServerFailure, ServerState, ServerStatus};
 pub use state::{IdleReason, PeerState};
 
 use crate::id::{ConnId, Fingerprint, PairId, PeerId, PublicKey};
@@ -73,6 +73,9 @@ pub enum Event {
     StoreFailed,
     /// How it stands with a discovery server changed.
     ServerState(ServerStatus),
+    /// A discovery server was asked where a peer is, as the application wished. Told once a server for each look-up, and
+    /// at the same time for several of one peer that are under way.
+    LookedUp(LookedUp),
     /// The clocks of a discovery server and of this device are more than 300 s apart: one of them is wrong. Nothing on
     /// the LAN depends on clocks.
     ServerClock {

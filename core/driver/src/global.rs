@@ -19,8 +19,12 @@ impl<R: Runtime> Node<R> {
         self.handle.lock().machine.global().servers()
     }
 
-    /// Asks every discovery server where a paired peer is, now. `false` where it is not paired. Servers tell by
-    /// themselves of peers that move: this is for who does not want to wait for a server that is tried again later.
+    /// Asks every discovery server where a paired peer is, now. Each answer is told by
+    /// [`Event::LookedUp`](crate::Event::LookedUp).
+    ///
+    /// `false`, and nothing is asked, where the peer is not paired, where no server is used, and beyond 16 look-ups at
+    /// once and then one in 2 s: servers tell by themselves of peers that move. This is for who does not want to wait
+    /// for a server that is tried again later, or wants to know what each says.
     pub fn look_up(&self, peer: PeerId) -> bool {
         self.handle.with(|locked, now| locked.machine.global().look_up(now, peer))
     }

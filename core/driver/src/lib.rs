@@ -61,11 +61,11 @@ pub use handfast_core::error;
 pub use handfast_core::{
     Advertise, Announce, BrowseId, Code, Config, ConnId, ConnStats, ConnectFailure, ConnectedPeer, Consent,
     Direction, DisconnectReason, DiscoveredPeer, DiscoveryServer, Event, Fingerprint, Hearsay, HostName,
-    Identity, IdleReason, Interfaces, Keeping, KnownAddress, Labels, Metadata, PairId, PairedPeer,
-    PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, PeerState, PeerStats, Policy, Protocol,
-    PublicKey, PublicationId, QuicStats, ServerConfig, ServerFailure, ServerState, ServerStats, ServerStatus,
-    Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source, Sources, Stats, StreamId, Table,
-    Target, Traffic, TrustedKey, TxtRecord, TxtValue,
+    Identity, IdleReason, Interfaces, Keeping, KnownAddress, Labels, LookUpOutcome, LookedUp, Metadata,
+    PairId, PairedPeer, PairingFailure, PairingId, PairingStep, PeerId, PeerIdKind, PeerState, PeerStats,
+    Policy, Protocol, PublicKey, PublicationId, QuicStats, ServerConfig, ServerFailure, ServerState,
+    ServerStats, ServerStatus, Service, ServiceInstance, ServiceKey, ServiceName, ServiceType, Source,
+    Sources, Stats, StreamId, Table, Target, Traffic, TrustedKey, TxtRecord, TxtValue,
 };
 pub use handle::{Builder, DialError, Node, Peer, StartError};
 pub use incoming::Incoming;

@@ -1,7 +1,8 @@
 //! How it stands with each discovery server, for the application.
 
-use crate::id::Fingerprint;
+use crate::id::{Fingerprint, PeerId};
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A discovery server, and how it stands with it.
@@ -41,6 +42,35 @@ pub enum ServerState {
         /// What came of the last try, or connection.
         why: ServerFailure,
     },
+}
+
+/// What came of asking a discovery server where a peer is: [`GlobalMut::look_up`](crate::GlobalMut::look_up).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LookedUp {
+    /// Who was asked about.
+    pub peer: PeerId,
+    /// The hash of the server's key.
+    pub server: Fingerprint,
+    /// What it said.
+    pub outcome: LookUpOutcome,
+}
+
+/// What a discovery server said of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LookUpOutcome {
+    /// The server did not say.
+    Failed(ServerFailure),
+    /// It told what the peer announced.
+    Found {
+        /// Where the peer says that it is: at most 16 addresses, which need not all lead anywhere from here.
+        addresses: Vec<SocketAddr>,
+        /// For how long the server has had that, as it says; to the second.
+        age: Duration,
+    },
+    /// It knows nothing of the peer that this node may know, or what it told does not hold.
+    Missing,
 }
 
 /// Why a discovery server is of no use for now. What it told before stays known; everything else goes on without it.

@@ -11,7 +11,7 @@ use super::reach::Around;
 use super::seek::Seek;
 use super::stats::GlobalStats;
 use crate::config::{Announce, DiscoveryServer, Hearsay};
-use crate::event::{Event as Tell, ServerFailure, ServerStatus};
+use crate::event::{Event as Tell, LookUpOutcome, ServerFailure, ServerState, ServerStatus};
 use crate::id::{ConnId, Fingerprint, PeerId, PublicKey};
 use crate::identity::Signer;
 use crate::io::{Deadline, Interface, Now, Reason};
@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Persist { seq: u64 },
     /// Servers say that a peer is here, and nowhere else; nowhere at all, where there is no address.
     Found { peer: PublicKey, addresses: Vec<SocketAddr> },
+    /// What a server said of a peer that the application had it asked about.
+    LookedUp { peer: PublicKey, server: Fingerprint, outcome: LookUpOutcome },
     /// For the application.
     Tell(Tell),
 }
@@ -166,16 +168,18 @@ impl Global {
         self.work(now);
     }
 
-    /// Asks every server where a peer is, now. Nothing happens where it is asked too often, or not sought.
-    pub(crate) fn look_up(&mut self, now: Now, print: Fingerprint) {
-        if !self.seek.is_sought(&print) || self.urgent.take(now.mono).is_err() {
-            return;
+    /// Asks every server where a peer is, now. Nothing happens, and `false` comes back, where it is asked too often,
+    /// of whom is not sought, or while servers are not used.
+    pub(crate) fn look_up(&mut self, now: Now, print: Fingerprint) -> bool {
+        let may = self.switched == Switched::On && self.seek.is_sought(&print);
+        if !may || self.urgent.take(now.mono).is_err() {
+            return false;
         }
         for contact in &mut self.contacts {
-            contact.seek_now(print);
-            contact.hope(now.mono);
+            contact.look_up(now.mono, print);
         }
         self.work(now);
+        true
     }
 
     /// Switches all of it on or off. Off, nothing is sent to any server once it is told that this node goes, and nothing
@@ -305,6 +309,7 @@ impl Global {
         for (peer, addresses) in self.seek.take_news(&self.around, now_s) {
             self.events.push_back(Event::Found { peer, addresses });
         }
+        self.give_look_ups_up();
         self.tell_states();
         let contacts = self.contacts.iter().filter_map(|contact| contact.poll_timeout(now.mono));
         self.deadline = contacts.chain(self.announcer.poll_timeout()).min();
@@ -383,6 +388,32 @@ impl Global {
             contact.lease.told = None;
             contact.reset();
             self.events.push_back(Event::Close { conn });
+        }
+    }
+
+    /// What a server says of somebody, or why it does not, where the application waits for it.
+    pub(super) fn looked_up(&mut self, server: ServerId, print: Fingerprint, outcome: LookUpOutcome) {
+        let contact = &mut self.contacts[server.0];
+        let server = contact.server.key;
+        if contact.wanted.remove(&print)
+            && let Some(peer) = self.seek.key(&print)
+        {
+            self.events.push_back(Event::LookedUp { peer, server, outcome });
+        }
+    }
+
+    /// Of a server that makes a pause nothing is to be expected soon, and of one that is not used nothing at all.
+    fn give_look_ups_up(&mut self) {
+        let is_needed = self.is_needed();
+        for server in (0..self.contacts.len()).map(ServerId) {
+            let why = match self.contacts[server.0].state() {
+                ServerState::Waiting { why, .. } => why,
+                _ if !is_needed => ServerFailure::Closed,
+                _ => continue,
+            };
+            for print in self.contacts[server.0].wanted.clone() {
+                self.looked_up(server, print, LookUpOutcome::Failed(why));
+            }
         }
     }
 

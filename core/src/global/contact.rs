@@ -141,6 +141,8 @@ pub(super) struct Contact {
     misses: BTreeMap<Fingerprint, Miss>,
     /// Who is asked for out of turn.
     urgent: BTreeSet<Fingerprint>,
+    /// Of whom the application wants to hear what the server says.
+    pub(super) wanted: BTreeSet<Fingerprint>,
     pub(super) watch: Watch,
     pub(super) news: Allowance,
     /// What the application was told.
@@ -163,6 +165,7 @@ impl Contact {
             asked: BTreeMap::new(),
             misses: BTreeMap::new(),
             urgent: BTreeSet::new(),
+            wanted: BTreeSet::new(),
             watch: Watch::default(),
             news: Allowance::new(now, NEWS_BURST, NEWS_EACH),
             told: ServerState::Idle,
@@ -285,10 +288,18 @@ impl Contact {
         self.urgent.insert(print);
     }
 
+    /// The same for the application, which waits for what the server says.
+    pub(super) fn look_up(&mut self, now: Instant, print: Fingerprint) {
+        self.seek_now(print);
+        self.wanted.insert(print);
+        self.hope(now);
+    }
+
     /// Forgets those that are sought no longer.
     pub(super) fn retain(&mut self, is_sought: impl Fn(&Fingerprint) -> bool) {
         self.misses.retain(|print, _| is_sought(print));
-        self.urgent.retain(is_sought);
+        self.urgent.retain(&is_sought);
+        self.wanted.retain(is_sought);
     }
 
     /// A subscription ended by itself, or was turned down: not again at once.
@@ -338,10 +349,11 @@ impl Contact {
         }
     }
 
-    /// How many are missing, how many are watched, and the most bytes of an unfinished reply.
-    pub(super) fn sizes(&self) -> [usize; 3] {
+    /// How many are missing, how many are watched, the most bytes of an unfinished reply, and how many look-ups the
+    /// application waits for.
+    pub(super) fn sizes(&self) -> [usize; 4] {
         let watched = self.watch.live.as_ref().map_or(0, |(_, watched)| watched.len());
         let bytes = self.asked.values().map(|asked| asked.inbox.len()).max().unwrap_or(0);
-        [self.misses.len(), watched, bytes]
+        [self.misses.len(), watched, bytes, self.wanted.len()]
     }
 }

@@ -6,7 +6,7 @@ use super::client::{Event, Global};
 use super::clock::{self, Judged};
 use super::contact::{ServerId, Stage, What};
 use super::inbox::End;
-use crate::event::{Event as Tell, ServerFailure};
+use crate::event::{Event as Tell, LookUpOutcome, ServerFailure};
 use crate::id::{ConnId, Fingerprint, PeerId};
 use crate::io::Now;
 use crate::wire::discovery::{Accepted, Answer, Refusal, RefusalCode, Reply, Response};
@@ -184,6 +184,9 @@ impl Global {
                 left.remove(&print);
                 is_progress = true;
                 self.contacts[server.0].met(now, print, &mut self.rng);
+                let age = Duration::from_secs(answer.age_s.into());
+                let outcome = LookUpOutcome::Found { addresses: self.seek.said(&print), age };
+                self.looked_up(server, print, outcome);
             }
         }
         let mut later = BTreeSet::new();
@@ -196,12 +199,14 @@ impl Global {
                 self.seek.handle_gone(&print, server);
                 let least = Duration::from_secs(missing.retry_after_s.into());
                 self.contacts[server.0].missed(now, print, least, &mut self.rng);
+                self.looked_up(server, print, LookUpOutcome::Missing);
             }
         }
         for print in left {
             // What did not fit is asked for at once, as long as that leads anywhere.
             if !(is_progress && later.contains(&print)) {
                 self.contacts[server.0].missed(now, print, Duration::ZERO, &mut self.rng);
+                self.looked_up(server, print, LookUpOutcome::Missing);
             }
         }
         Ok(())

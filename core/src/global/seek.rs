@@ -112,6 +112,18 @@ impl Seek {
         self.all.contains_key(print)
     }
 
+    /// The key of somebody who is sought, where it is known.
+    pub(super) fn key(&self, print: &Fingerprint) -> Option<PublicKey> {
+        self.all.get(print).and_then(|seeking| seeking.key)
+    }
+
+    /// Where somebody says that he is, or else what servers say without him.
+    pub(super) fn said(&self, print: &Fingerprint) -> Vec<SocketAddr> {
+        let found = self.all.get(print).and_then(|seeking| seeking.found.as_ref());
+        let signed = found.and_then(|found| found.said.as_ref()).map(|said| &said.addresses);
+        signed.or(found.map(|found| &found.hearsay)).cloned().unwrap_or_default()
+    }
+
     /// Everybody, those first who were connected last.
     pub(super) fn ranked(&self) -> Vec<Fingerprint> {
         let mut all: Vec<_> =

@@ -19,6 +19,7 @@ impl Global {
         let [lost, holders, places] = self.seek.sizes();
         let each = |nth: usize| self.contacts.iter().map(move |contact| contact.sizes()[nth]);
         let asked = self.contacts.iter().map(|contact| contact.asked.len());
+        let most_events = MAX_SERVERS * (EVENTS_A_SERVER + sought) + 2 * sought + 1;
         vec![
             Table::new("global: servers", self.contacts.len(), MAX_SERVERS),
             Table::new("global: peers sought", self.seek.len(), sought),
@@ -29,7 +30,8 @@ impl Global {
             Table::fullest("global: peers to ask a server for", each(0), sought),
             Table::fullest("global: peers that a server tells of", each(1), MAX_SUBSCRIBED),
             Table::fullest("global: bytes of a reply", each(2), MAX_INBOX),
-            Table::new("global: events", self.events.len(), MAX_SERVERS * EVENTS_A_SERVER + 2 * sought + 1),
+            Table::fullest("global: look-ups of a server", each(3), sought),
+            Table::new("global: events", self.events.len(), most_events),
         ]
     }
 }

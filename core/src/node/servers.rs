@@ -6,7 +6,7 @@ use super::Node;
 use crate::ask::{Ask, StoreToken};
 use crate::config::{Config, MAX_SERVERS};
 use crate::error::ReadError;
-use crate::event::{ServerFailure, ServerStatus};
+use crate::event::{Event, LookedUp, ServerFailure, ServerStatus};
 use crate::global::{self, End, Global, MAX_ASKED, MAX_PUSH, Settings, Switched};
 use crate::id::{ConnId, Fingerprint, PeerId, PublicKey, StreamId};
 use crate::identity::Identity;
@@ -97,6 +97,10 @@ impl Node {
                 self.ask(Ask::Store(token, StoreRequest::Write(change)));
             }
             global::Event::Found { peer, addresses } => self.found(now, &peer, &addresses),
+            global::Event::LookedUp { peer, server, outcome } => {
+                let peer = peer.peer_id(self.config.peer_id);
+                self.tell(Event::LookedUp(LookedUp { peer, server, outcome }));
+            }
             global::Event::Tell(event) => self.tell(event),
         }
     }
@@ -262,16 +266,16 @@ impl GlobalMut<'_> {
         self.node.global.servers()
     }
 
-    /// Asks every server where a paired peer is, now: what they say is known of it by
-    /// [`Event::PeerUpdated`](crate::Event::PeerUpdated). `false` where it is not paired. Asked more often than 16 times
-    /// at once, and then once in 2 s, it does nothing: servers tell by themselves of peers that move.
+    /// Asks every server where a paired peer is, now. Each answer is told by
+    /// [`Event::LookedUp`](crate::Event::LookedUp), and what is new of the peer by
+    /// [`Event::PeerUpdated`](crate::Event::PeerUpdated).
+    ///
+    /// `false`, and nothing is asked, where the peer is not paired, where no server is used, and beyond 16 look-ups at
+    /// once and then one in 2 s: servers tell by themselves of peers that move.
     pub fn look_up(&mut self, now: Now, peer: PeerId) -> bool {
         let now = self.node.clamp(now);
-        let key = self.node.known_key(&peer);
-        if let Some(key) = &key {
-            self.node.global.look_up(now, key.fingerprint());
-        }
-        key.is_some()
+        let key = self.node.known_key(&peer).filter(|_| self.node.global.is_used());
+        key.is_some_and(|key| self.node.global.look_up(now, key.fingerprint()))
     }
 
     /// Uses servers again, after [`GlobalMut::switch_off`].

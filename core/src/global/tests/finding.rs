@@ -1,10 +1,13 @@
 //! Who finds whom, and who does not.
 
+use super::directory::Mood;
 use super::world::{Kept, Taste, World, secs};
 use crate::config::Announce;
-use crate::event::ServerState;
+use crate::event::{LookUpOutcome, ServerFailure, ServerState};
 use crate::global::Switched;
 use crate::wire::discovery::Request;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 #[test]
 fn two_paired_nodes_find_each_other_by_a_server_and_a_third_does_not() {
@@ -141,14 +144,36 @@ fn a_pairing_anew_with_the_same_peer_is_looked_up_by_every_secret() {
 }
 
 #[test]
+fn each_server_that_is_asked_for_somebody_answers_or_why_it_does_not_is_told() {
+    let mut world = World::new(3, 3);
+    world.pair(0, 1);
+    world.pass(secs(10));
+    let here: SocketAddr = "198.51.1.1:7000".parse().unwrap();
+    // The second server has forgotten everybody, and the third is down.
+    world.servers[1].records.clear();
+    world.servers[2].mood = Mood::Down;
+    world.cut(2);
+    assert!(world.looked_up(0, 1).is_empty(), "nobody wanted to know");
+    assert!(world.look_up(0, 1));
+    let told = world.looked_up(0, 1);
+    let found = LookUpOutcome::Found { addresses: vec![here], age: Duration::from_secs(1) };
+    let failed = LookUpOutcome::Failed(ServerFailure::TimedOut);
+    assert_eq!(told, [(0, found), (1, LookUpOutcome::Missing), (2, failed)]);
+    world.pass(secs(100));
+    assert!(world.looked_up(0, 1).is_empty(), "each answers once");
+    assert!(!world.look_up(0, 2), "he is not paired");
+    world.switch(0, Switched::Off);
+    assert!(!world.look_up(0, 1), "no server is used");
+}
+
+#[test]
 fn a_look_up_out_of_turn_asks_although_the_server_would_tell_by_itself_and_not_too_often() {
     let mut world = World::new(2, 1);
     world.pair(0, 1);
     world.pass(secs(5));
     world.asked(0, 0);
-    for _ in 0..100 {
-        world.look_up(0, 1);
-    }
+    let done = (0..100).filter(|_| world.look_up(0, 1)).count();
+    assert_eq!(done, 16);
     let asked = world.asked(0, 0);
     assert!(asked.iter().all(|request| matches!(request, Request::Lookup(_))));
     assert!((1..=16).contains(&asked.len()), "{}", asked.len());

@@ -61,7 +61,9 @@ fn take(world: &mut World, step: Step) {
         Step::Mood(server, n) => world.servers[server].mood = mood(n),
         Step::Restart(server, kept) => world.restart(server, if kept { Kept::All } else { Kept::Nothing }),
         Step::StoreFails(node, fails) => world.nodes[node].store_fails = fails,
-        Step::LookUp(a, b) => world.look_up(a, b),
+        Step::LookUp(a, b) => {
+            world.look_up(a, b);
+        }
         Step::Pass(time) => world.pass(secs(time)),
         Step::Pair(..) => {}
     }

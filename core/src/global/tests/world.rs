@@ -2,7 +2,7 @@
 
 use super::directory::{Directory, Mood, Said};
 use crate::config::{Announce, DiscoveryServer, Hearsay};
-use crate::event::{Event as Tell, ServerFailure, ServerState};
+use crate::event::{Event as Tell, LookUpOutcome, ServerFailure, ServerState};
 use crate::global::{End, Event, Global, Settings, Switched};
 use crate::id::{ConnId, Fingerprint, PeerIdKind, PublicKey};
 use crate::identity::Identity;
@@ -30,6 +30,8 @@ pub(super) struct TestNode {
     pub(super) trusted: BTreeSet<Fingerprint>,
     pub(super) found: BTreeMap<PublicKey, Vec<SocketAddr>>,
     pub(super) told: Vec<Tell>,
+    /// What servers said of those who were looked up: the server's key and whose whereabouts.
+    pub(super) looked_up: Vec<(Fingerprint, PublicKey, LookUpOutcome)>,
     pub(super) conns: BTreeMap<ConnId, usize>,
     pub(super) forgotten: Vec<u64>,
 }
@@ -125,10 +127,26 @@ impl World {
         self.run();
     }
 
-    pub(super) fn look_up(&mut self, node: usize, other: usize) {
+    /// Whether anybody is asked.
+    pub(super) fn look_up(&mut self, node: usize, other: usize) -> bool {
         let (now, print) = (self.now_of(node), self.key(other).fingerprint());
-        self.nodes[node].global.look_up(now, print);
+        let is_asked = self.nodes[node].global.look_up(now, print);
         self.run();
+        is_asked
+    }
+
+    /// What servers said of another who was looked up since the last call, by their places.
+    pub(super) fn looked_up(&mut self, node: usize, other: usize) -> Vec<(usize, LookUpOutcome)> {
+        let key = self.key(other);
+        let told = std::mem::take(&mut self.nodes[node].looked_up);
+        let place = |print| self.servers.iter().position(|server| server.key.fingerprint() == print).unwrap();
+        let mut told: Vec<_> = told
+            .into_iter()
+            .inspect(|(_, peer, _)| assert_eq!(*peer, key))
+            .map(|(server, _, outcome)| (place(server), outcome))
+            .collect();
+        told.sort_by_key(|(place, _)| *place);
+        told
     }
 
     /// A server is restarted: its connections end, and with `Kept::Nothing` it knows nobody.
@@ -277,6 +295,7 @@ impl World {
             Event::Found { peer, addresses } => {
                 node.found.insert(peer, addresses);
             }
+            Event::LookedUp { peer, server, outcome } => node.looked_up.push((server, peer, outcome)),
             Event::Tell(event) => node.told.push(event),
         }
     }
@@ -322,6 +341,7 @@ impl TestNode {
             trusted: BTreeSet::new(),
             found: BTreeMap::new(),
             told: Vec::new(),
+            looked_up: Vec::new(),
             conns: BTreeMap::new(),
             forgotten: Vec::new(),
         }

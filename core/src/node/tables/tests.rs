@@ -166,6 +166,7 @@ const LISTED: &str = "
     global: addresses of a peer
     global: bytes of a reply
     global: events
+    global: look-ups of a server
     global: peers lost
     global: peers sought
     global: peers that a server tells of
