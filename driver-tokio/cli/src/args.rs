@@ -3,6 +3,7 @@
 use crate::cmd;
 use crate::exit::{self, Failure, Kind};
 use crate::output::Screen;
+use crate::servers;
 use crate::transfer::rate;
 use crate::work::{Asking, Cargo, Into, Options, Order, Pair, Receive, Sending, Work};
 use clap::{Parser, Subcommand};
@@ -44,8 +45,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) addr: Option<String>,
     /// Find paired devices beyond the LAN by this discovery server (see `serve`); may be repeated
-    #[arg(long, global = true, value_name = "IP:PORT")]
-    pub(crate) server: Vec<SocketAddr>,
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = server)]
+    pub(crate) server: Vec<String>,
     /// The key that the server shows when it starts: one for each --server, in the same order
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) server_key: Vec<Fingerprint>,
@@ -133,7 +134,11 @@ pub(crate) enum Command {
     /// Be a discovery server, for devices that are not on one network, until Ctrl-C
     Serve(Serve),
     /// List the paired devices, and those that are trusted or banned
-    Peers,
+    Peers {
+        /// Ask the discovery servers where each paired device is
+        #[arg(long)]
+        lookup: bool,
+    },
     /// End the pairing with a device, or the trust in one
     Forget {
         /// The device: its id, the beginning of it, its label or its name; where it is trusted, its fingerprint
@@ -161,16 +166,13 @@ pub(crate) enum Command {
 /// How to be a discovery server.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The UDP port to be reached at; 0 lets the system choose
-    #[arg(long, value_name = "PORT", default_value_t = SERVE_PORT)]
-    pub(crate) listen: u16,
+    /// The UDP port to be reached at; 0 lets the system choose [default: 5224]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) listen: Option<u16>,
     /// Tell Prometheus at this address what there is and was done: http://ADDR/metrics
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
 }
-
-/// The port of a discovery server that is told no other.
-const SERVE_PORT: u16 = 5224;
 
 /// What has only digits, dashes and spaces and so many digits is meant as a code, never as a peer.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
@@ -205,7 +207,8 @@ fn work(command: Command) -> Result<Work, Failure> {
         Command::Id => Work::Id,
         Command::Node => Work::Node,
         Command::Pair { first, second } => Work::Pair(pair(first, second)?),
-        Command::Peers => Work::Peers,
+        Command::Peers { lookup: false } => Work::Peers,
+        Command::Peers { lookup: true } => Work::LookUp,
         Command::Recv { dash, stdout, dir, from, limit, once } => {
             let into = match dash.is_some() || stdout {
                 true => Into::Stdout,
@@ -265,6 +268,10 @@ fn looks_like_a_code(text: &str) -> bool {
 
 fn app(text: &str) -> Result<ServiceName, String> {
     ServiceName::new(text).map_err(|error| error.to_string())
+}
+
+fn server(text: &str) -> Result<String, String> {
+    servers::check(text).map(|()| text.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -11,6 +11,7 @@ mod discover;
 mod forget;
 mod id;
 mod locate;
+mod lookup;
 mod node;
 mod pair;
 mod peers;
@@ -29,6 +30,7 @@ use handfast_core::Fingerprint;
 pub(crate) async fn run(work: Work, session: &mut Session, output: &Output) -> Result<(), Failure> {
     match work {
         Work::Discover => discover::run(session, output).await,
+        Work::LookUp => lookup::run(session, output).await,
         Work::Node => node::run(session, output).await,
         Work::Pair(what) => pair::run(session, output, what).await,
         Work::Recv(what) => recv::run(session, output, what).await,
@@ -51,9 +53,13 @@ pub(crate) async fn run_offline(work: Work, book: &Book, output: &Output) -> Res
         }
         Work::Peers => peers::run(book, output),
         Work::Unban { fingerprint } => ban::lift(book, output, &fingerprint).await,
-        Work::Discover | Work::Node | Work::Pair(_) | Work::Recv(_) | Work::Send(_) | Work::Trust { .. } => {
-            Err(Kind::Internal.because("this command needs a node"))
-        }
+        Work::Discover
+        | Work::LookUp
+        | Work::Node
+        | Work::Pair(_)
+        | Work::Recv(_)
+        | Work::Send(_)
+        | Work::Trust { .. } => Err(Kind::Internal.because("this command needs a node")),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::lock::Lock;
 use crate::node;
 use crate::output::{Event, Output};
 use crate::peer::Paired;
+use crate::servers::{self, Place};
 use crate::work::{Asking, Options};
 use handfast_core::{Consent, DiscoveredPeer, PairingId, PeerId};
 use handfast_tokio::{ConfirmPrompt, Events, Incoming, Node, P2PManager, PairingPrompt, Runtime, StartError};
@@ -29,6 +30,8 @@ const STREAMS_WAITING: usize = 256;
 pub(crate) struct Hub {
     pub(crate) node: Node,
     pub(crate) options: Options,
+    /// Discovery servers, as they are configured.
+    pub(crate) servers: Vec<Place>,
     desk: Arc<Desk>,
     is_open: AtomicBool,
     _lock: Lock,
@@ -49,14 +52,15 @@ impl Hub {
         let Home { store, lock } = home;
         let identity = store.identity();
         let desk = Arc::new(Desk::default());
-        let config = node::config(&options)?.with_confirmation(consent);
+        let servers = servers::look_up(&options).await?;
+        let config = node::config(&options, &servers)?.with_confirmation(consent);
         let node = Node::builder(config, identity)
             .with_store(store)
             .with_manager(Prompter(Arc::clone(&desk)))
             .start()
             .await
             .map_err(|error| start_failure(&error))?;
-        Ok(Arc::new(Self { node, options, desk, is_open: AtomicBool::new(false), _lock: lock }))
+        Ok(Arc::new(Self { node, options, servers, desk, is_open: AtomicBool::new(false), _lock: lock }))
     }
 
     /// A place at the node for one command.

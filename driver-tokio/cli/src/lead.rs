@@ -8,6 +8,7 @@ use crate::exit::{Failure, Kind};
 use crate::home::Home;
 use crate::hub::Hub;
 use crate::output::{Output, Screen};
+use crate::settings::Settings;
 use crate::work::Order;
 use crate::{cmd, interrupted, until_interrupted};
 use handfast_core::Consent;
@@ -94,7 +95,11 @@ async fn be(folder: &Path, home: Home, order: Order, screen: Screen) -> Result<(
     if order.work.is_offline() {
         return cmd::run_offline(order.work, &Book::Home(home), &output).await;
     }
-    let hub = until_interrupted(Hub::start(order.options, Consent::Asked, home)).await?;
+    let options = Settings::read(folder)?.under(order.options);
+    let hub = until_interrupted(Hub::start(options, Consent::Asked, home)).await?;
+    for server in hub.servers.iter().filter(|server| server.known().is_none()) {
+        output.note(format_args!("the server {} has no address, and is not used", server.name));
+    }
     let result = serve(
         folder,
         &hub,

@@ -15,7 +15,9 @@ mod msgpack;
 mod node;
 mod output;
 mod peer;
+mod servers;
 mod service;
+mod settings;
 mod transfer;
 mod work;
 

@@ -1,11 +1,11 @@
 //! How a node is configured as the command line says, and how what it knows is told.
 
 use crate::exit::{Failure, Kind};
-use crate::output::{Event, Found, Place};
+use crate::output::{self, Event, Found};
+use crate::servers::Place;
 use crate::work::Options;
 use handfast_core::{
-    Config, DiscoveredPeer, DiscoveryServer, Fingerprint, Interfaces, KnownAddress, Metadata, PairedPeer,
-    PeerIdKind, ServiceName, Source,
+    Config, DiscoveredPeer, Interfaces, KnownAddress, Metadata, PairedPeer, PeerIdKind, ServiceName, Source,
 };
 
 /// How long a connection lasts with keep-alives lost: so many intervals of them.
@@ -16,7 +16,7 @@ const KEEP_ALIVES_A_TIMEOUT: u32 = 3;
 const STREAM_WINDOW: u32 = 4 << 20;
 
 /// The node's configuration.
-pub(crate) fn config(options: &Options) -> Result<Config, Failure> {
+pub(crate) fn config(options: &Options, servers: &[Place]) -> Result<Config, Failure> {
     let app = ServiceName::new(&options.app).map_err(|error| Kind::Usage.because(error))?;
     let metadata = Metadata::named(options.shown_name())
         .with_os(std::env::consts::OS)
@@ -27,12 +27,8 @@ pub(crate) fn config(options: &Options) -> Result<Config, Failure> {
         check_interfaces(&options.interface)?;
         config = config.with_interfaces(Interfaces::only(options.interface.clone()));
     }
-    if options.server.len() != options.server_key.len() {
-        return Err(Kind::Usage.because("each --server wants the --server-key that it shows"));
-    }
-    for (server, key) in options.server.iter().zip(&options.server_key) {
-        let key: Fingerprint = key.parse().map_err(|error| Kind::Usage.because(error))?;
-        config = config.with_server(DiscoveryServer::new(*server, key));
+    for server in servers.iter().filter_map(Place::known) {
+        config = config.with_server(server);
     }
     if let Some(timeout) = options.idle_timeout {
         config = config.with_idle(timeout, timeout / KEEP_ALIVES_A_TIMEOUT);
@@ -95,8 +91,8 @@ pub(crate) fn found(peer: &DiscoveredPeer) -> Found {
     }
 }
 
-fn place(known: &KnownAddress) -> Place {
-    Place { address: known.address.to_string(), source: source(&known.source).into() }
+fn place(known: &KnownAddress) -> output::Place {
+    output::Place { address: known.address.to_string(), source: source(&known.source).into() }
 }
 
 fn source(source: &Source) -> &'static str {

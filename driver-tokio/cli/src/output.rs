@@ -5,7 +5,7 @@ pub(crate) mod event;
 pub(crate) mod far;
 pub(crate) mod screen;
 
-pub(crate) use event::{Done, Event, Figures, Found, Place, clean, short};
+pub(crate) use event::{Done, Event, Figures, Found, LookedUp, Place, clean, short};
 pub(crate) use far::Far;
 pub(crate) use screen::Screen;
 

@@ -3,7 +3,6 @@
 
 use crate::args::Global;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +34,7 @@ pub(crate) enum Work {
     Discover,
     Forget { peer: String },
     Id,
+    LookUp,
     Node,
     Pair(Pair),
     Peers,
@@ -127,6 +127,7 @@ impl Work {
         match self {
             Self::Ban { .. } | Self::Forget { .. } | Self::Id | Self::Peers | Self::Unban { .. } => true,
             Self::Discover
+            | Self::LookUp
             | Self::Node
             | Self::Pair(_)
             | Self::Recv(_)
@@ -138,7 +139,7 @@ impl Work {
     /// Whether the node's process waits for it.
     pub(crate) fn hold(&self) -> Hold {
         match self {
-            Self::Discover | Self::Node | Self::Trust { .. } => Hold::Never,
+            Self::Discover | Self::LookUp | Self::Node | Self::Trust { .. } => Hold::Never,
             Self::Recv(what) if what.into != Into::Stdout => Hold::Never,
             Self::Ban { .. }
             | Self::Forget { .. }
@@ -173,8 +174,8 @@ pub(crate) struct Options {
     pub(crate) app: String,
     pub(crate) interface: Vec<String>,
     pub(crate) port: u16,
-    /// Discovery servers, and their keys.
-    pub(crate) server: Vec<SocketAddr>,
+    /// Discovery servers, each a host and a port, and their keys.
+    pub(crate) server: Vec<String>,
     pub(crate) server_key: Vec<String>,
     pub(crate) name: Option<String>,
     pub(crate) idle_timeout: Option<Duration>,

@@ -9,8 +9,9 @@ use crate::exit::{Failure, Kind};
 use crate::home::Home;
 use crate::node;
 use crate::output::{Done, Event, Output};
+use crate::settings::Settings;
 use handfast_core::error::ServerError;
-use handfast_tokio::{Interfaces, Server, ServerConfig, ServerStartError};
+use handfast_tokio::{Interfaces, Server, ServerStartError};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
@@ -21,12 +22,14 @@ const SNAPSHOT_FILE: &str = "directory";
 pub(crate) async fn run(global: &Global, serve: &Serve, output: &Output) -> Result<Done, Failure> {
     let folder = Home::folder(global.home.as_deref())?;
     let home = Home::open(&folder)?;
-    let mut config = ServerConfig::new().with_port(serve.listen);
-    if !global.interface.is_empty() {
-        node::check_interfaces(&global.interface)?;
-        config = config.with_interfaces(Interfaces::only(global.interface.clone()));
+    let settings = Settings::read(&folder)?;
+    let interface = if global.interface.is_empty() { settings.interface } else { global.interface.clone() };
+    let mut config = settings.serve.config(serve.listen);
+    if !interface.is_empty() {
+        node::check_interfaces(&interface)?;
+        config = config.with_interfaces(Interfaces::only(interface));
     }
-    let metrics = match serve.metrics {
+    let metrics = match serve.metrics.or(settings.serve.metrics) {
         Some(address) => Some(bind(address).await?),
         None => None,
     };

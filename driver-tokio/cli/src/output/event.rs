@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Found(Found),
     /// A device is no longer seen.
     Lost { peer: String, name: String, addresses: Vec<String>, source: Cow<'static, str>, paired: bool },
+    /// What a discovery server says of where a paired device is.
+    LookedUp(LookedUp),
     /// The code to type on the other device.
     Code { code: String, seconds: u64 },
     /// Two devices are paired; also one line of the list of them.
@@ -99,6 +101,23 @@ pub(crate) struct Found {
     pub(crate) pairing: bool,
 }
 
+/// What came of asking one discovery server for one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LookedUp {
+    pub(crate) peer: String,
+    pub(crate) name: String,
+    /// The server's host and port.
+    pub(crate) server: String,
+    /// Where the device says that it is; nowhere, where the server does not tell.
+    pub(crate) addresses: Vec<String>,
+    /// How long ago the device said so to the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) age_s: Option<u64>,
+    /// Why the server does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
 /// An address, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
@@ -155,6 +174,15 @@ impl fmt::Display for Event {
                 let pairing = if *pairing { ", shows a code" } else { "" };
                 let (peer, name) = (short(peer), clean(name));
                 write!(f, "found      {peer} {name}{paired}{pairing} at {}", sourced(places))
+            }
+            Self::LookedUp(LookedUp { peer, name, server, addresses, age_s, reason }) => {
+                write!(f, "looked up  {} {}", short(peer), clean(name))?;
+                match (age_s, reason) {
+                    (_, Some(reason)) => write!(f, ": {}", clean(reason))?,
+                    (age, None) if addresses.is_empty() => write!(f, " at no address{}", ago(*age))?,
+                    (age, None) => write!(f, " at {}{}", addresses.join(", "), ago(*age))?,
+                }
+                write!(f, " ({})", clean(server))
             }
             Self::Lost { peer, name, .. } => write!(f, "lost       {} {}", short(peer), clean(name)),
             Self::Code { code, .. } => write!(f, "code       {code}"),
@@ -213,6 +241,10 @@ impl fmt::Display for Event {
     }
 }
 
+fn ago(age_s: Option<u64>) -> String {
+    age_s.map_or_else(String::new, |age| format!(", {age} s ago"))
+}
+
 /// Each address once, with all that tell of it.
 fn sourced(places: &[Place]) -> String {
     let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -248,6 +280,28 @@ mod tests {
         let refused =
             Event::Refused { reason: "not_paired".into(), remote: None, attempts_left: None, peer: None };
         assert_eq!(refused.to_json(), r#"{"v":1,"event":"refused","reason":"not_paired"}"#);
+    }
+
+    #[test]
+    fn what_each_server_says_of_a_device_is_one_line() {
+        let asked = LookedUp {
+            peer: "7f3ac21e9d".to_owned(),
+            name: "laptop".to_owned(),
+            server: "192.0.2.1:5224".to_owned(),
+            addresses: vec!["203.0.113.7:7000".to_owned()],
+            age_s: Some(12),
+            reason: None,
+        };
+        let failed = LookedUp {
+            addresses: Vec::new(),
+            age_s: None,
+            reason: Some("the server did not answer".to_owned()),
+            ..asked.clone()
+        };
+        let line = |asked| Event::LookedUp(asked).to_string();
+        let found = "looked up  7f3ac21e laptop at 203.0.113.7:7000, 12 s ago (192.0.2.1:5224)";
+        assert_eq!(line(asked), found);
+        assert_eq!(line(failed), "looked up  7f3ac21e laptop: the server did not answer (192.0.2.1:5224)");
     }
 
     #[test]

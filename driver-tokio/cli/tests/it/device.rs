@@ -17,10 +17,11 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The events there are.
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 20] = [
     "listening",
     "found",
     "lost",
+    "looked_up",
     "code",
     "paired",
     "identity",

@@ -33,6 +33,23 @@ fn a_server_shows_its_key_and_its_figures_and_stops_when_it_is_told_to() {
 }
 
 #[test]
+fn a_home_whose_configuration_says_what_nobody_knows_is_not_used() {
+    let device = Device::on_loopback("server");
+    std::fs::create_dir(device.path("home")).unwrap();
+    device.file("home/config.toml", b"name = \"desk\"\n[serve]\nlisten = 0\nlease = 1\n");
+    for words in [&["serve"][..], &["node"], &["discover"]] {
+        let (code, events) = device.start(words).end();
+        let (kind, message) = error(&events);
+        assert_eq!((code, kind), (2, "usage"), "{events:#?}");
+        assert!(message.contains("config.toml, line 4: ") && message.contains("lease"), "{message}");
+    }
+    device.run(&["id"]);
+    std::fs::remove_file(device.path("home/config.toml")).unwrap();
+    let (code, events) = device.start(&["peers", "--lookup"]).end();
+    assert_eq!((code, error(&events).0), (2, "usage"), "{events:#?}");
+}
+
+#[test]
 fn a_server_whose_port_is_taken_or_whose_snapshot_is_damaged_says_so() {
     let (first, second) = (Device::on_loopback("first"), Device::on_loopback("second"));
     let serving = first.start(&["serve", "--listen", "0"]);
