@@ -6,6 +6,7 @@ mod flow;
 mod hosts;
 mod insider;
 mod lan;
+mod links;
 mod logs;
 mod network;
 mod paths;
