@@ -10,6 +10,7 @@ mod limits;
 mod route;
 mod servers;
 mod services;
+mod silence;
 mod sockets;
 mod sources;
 mod stats;

@@ -12,6 +12,7 @@ mod lookups;
 mod notes;
 mod race;
 mod reconnect;
+mod silence;
 mod tables;
 
 pub(crate) use book::{Hints, Sighting};
@@ -208,6 +209,7 @@ impl Peers {
     fn learnt(&mut self, now: Instant, id: &PeerId, addresses: &[SocketAddr]) {
         if let Some(key) = self.book.key_named(id) {
             self.take_in(now, &key, addresses);
+            self.look_elsewhere(now, &key);
             self.hope(now, &key);
         }
     }

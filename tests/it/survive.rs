@@ -12,5 +12,6 @@ mod network;
 mod paths;
 mod quic;
 mod servers;
+mod silence;
 mod support;
 mod table;

@@ -1,4 +1,5 @@
-//! Connections about which the application is asked before anything is said on them.
+//! Connections that wait before anything is said on them: for the application's word, or for the end of another
+//! connection that fell silent.
 //!
 //! Keeps what the peer says meanwhile, unread. Never decides: no answer is no.
 
@@ -19,12 +20,21 @@ const ADMIT: Duration = Duration::from_secs(5);
 /// Frames that a peer may say before it hears our `Hello`: its own, and what changed since.
 const MAX_HELD: usize = 16;
 
-/// A connection that waits for the application's word.
-struct Waiting {
-    token: u64,
-    arrival: Arrival,
+/// What a connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Await {
+    /// The application's word on this.
+    Word(u64),
+    /// That this one, which fell silent, is heard or over.
+    Silent(ConnId),
+}
+
+/// A connection that waits.
+pub(super) struct Waiting {
+    awaits: Await,
+    pub(super) arrival: Arrival,
     until: Instant,
-    held: Vec<Frame>,
+    pub(super) held: Vec<Frame>,
 }
 
 /// A data connection on which nothing was said yet.
@@ -53,6 +63,13 @@ impl Admission {
         self.waiting.contains_key(&conn)
     }
 
+    /// Whether the application was asked about a connection to this key, and has not answered.
+    pub(super) fn awaits_word(&self, peer: &PublicKey) -> bool {
+        let awaits =
+            |waiting: &Waiting| waiting.arrival.peer == *peer && matches!(waiting.awaits, Await::Word(_));
+        self.waiting.values().any(awaits)
+    }
+
     /// The connection is gone.
     pub(super) fn forget(&mut self, conn: ConnId) {
         self.waiting.remove(&conn);
@@ -71,6 +88,17 @@ impl Admission {
         Ok(())
     }
 
+    /// Lets a connection wait.
+    pub(super) fn put(&mut self, now: Instant, awaits: Await, arrival: Arrival, held: Vec<Frame>) {
+        let waiting = Waiting { awaits, arrival, until: now + ADMIT, held };
+        self.waiting.insert(arrival.conn, waiting);
+    }
+
+    /// One that waits for this no longer does.
+    pub(super) fn end_wait(&mut self, awaits: Await) -> Option<Waiting> {
+        self.take(|waiting| waiting.awaits == awaits)
+    }
+
     fn take(&mut self, is_it: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
         let conn = self.waiting.iter().find(|(_, waiting)| is_it(waiting)).map(|(conn, _)| *conn)?;
         self.waiting.remove(&conn)
@@ -82,12 +110,11 @@ struct TooMany;
 
 impl Node {
     /// Asks the application about a connection.
-    pub(super) fn ask_to_admit(&mut self, now: Instant, arrival: Arrival) {
-        let Arrival { conn, peer, remote, dialled } = arrival;
+    pub(super) fn ask_to_admit(&mut self, now: Instant, arrival: Arrival, held: Vec<Frame>) {
+        let Arrival { peer, remote, dialled, .. } = arrival;
         self.admission.tokens += 1;
         let token = self.admission.tokens;
-        let waiting = Waiting { token, arrival, until: now + ADMIT, held: Vec::new() };
-        self.admission.waiting.insert(conn, waiting);
+        self.admission.put(now, Await::Word(token), arrival, held);
         let candidate = Candidate {
             id: peer.peer_id(self.config.peer_id),
             key: peer,
@@ -100,15 +127,9 @@ impl Node {
 
     /// The application's word. One that comes too late is about nothing.
     pub(super) fn answer_admit(&mut self, now: Instant, token: &AdmitToken, answer: Permission) {
-        let Some(waiting) = self.admission.take(|waiting| waiting.token == token.0) else { return };
+        let Some(waiting) = self.admission.end_wait(Await::Word(token.0)) else { return };
         match answer {
-            Permission::Granted => {
-                let conn = waiting.arrival.conn;
-                self.greet(now, waiting.arrival);
-                for frame in waiting.held {
-                    self.peers.handle_frame(conn, &frame);
-                }
-            }
+            Permission::Granted => self.greet(now, waiting.arrival, waiting.held),
             Permission::Refused => self.turn_away(now, waiting.arrival),
         }
     }

@@ -16,6 +16,7 @@ use crate::rng::Rng;
 use crate::store::{PairRecord, PairState, StoreReply};
 use crate::wire::close::CloseCode;
 use crate::wire::control::{Control, State};
+use crate::wire::frame::Frame;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -135,6 +136,8 @@ impl Node {
                     self.peers.handle_main_ended(conn);
                 }
             }
+            quic::Event::Silent { conn } => self.peers.handle_silent(now, conn),
+            quic::Event::Heard { conn } => self.heard_again(now, conn),
             quic::Event::Lost { conn, cause } => {
                 self.count_over(conn);
                 self.admission.forget(conn);
@@ -145,7 +148,8 @@ impl Node {
                 } else {
                     self.pairing.handle_data_lost(conn);
                 }
-                self.peers.handle_lost(now, conn, cause);
+                let orphan = self.peers.handle_lost(now, conn, cause);
+                self.replace(now, conn, cause, orphan);
             }
         }
     }
@@ -155,19 +159,29 @@ impl Node {
         if arrival.dialled && self.is_open_for_data() && self.peers.handle_won(arrival.conn).is_none() {
             return self.quic.close(now, arrival.conn, CloseCode::Duplicate);
         }
+        if !self.waits_for_silent(now, arrival) {
+            self.receive(now, arrival, Vec::new());
+        }
+    }
+
+    /// Goes on with a connection on which nothing was said yet, and the frames that came meanwhile.
+    pub(super) fn receive(&mut self, now: Instant, arrival: Arrival, held: Vec<Frame>) {
         if self.config.admission == Consent::Given {
-            self.greet(now, arrival);
+            self.greet(now, arrival, held);
         } else if self.is_welcome(now, arrival) {
-            self.ask_to_admit(now, arrival);
+            self.ask_to_admit(now, arrival, held);
         }
     }
 
     /// Says `Hello`, if the peer may hear it: what is known may have changed since it was asked about.
-    pub(super) fn greet(&mut self, now: Instant, arrival: Arrival) {
+    pub(super) fn greet(&mut self, now: Instant, arrival: Arrival, held: Vec<Frame>) {
         if self.is_welcome(now, arrival) {
             let Arrival { conn, peer, remote, dialled } = arrival;
             let list = self.pairing.open_list(conn, peer);
             self.peers.handle_connected(conn, peer, remote, dialled, list);
+            for frame in held {
+                self.peers.handle_frame(conn, &frame);
+            }
         }
     }
 

@@ -39,6 +39,7 @@ impl Peers {
             hello: None,
             list: Vec::new(),
             shown_at: None,
+            passed_by: None,
         };
         self.links.insert(conn, link);
     }
@@ -104,8 +105,9 @@ impl Peers {
         self.events.push_back(Event::Hangup { conn, code });
     }
 
-    /// A connection is over, whichever it was.
-    pub(crate) fn handle_lost(&mut self, now: Instant, conn: ConnId, cause: Cause) {
+    /// A connection is over, whichever it was. The peer that is to be reached at once in another way, if it is one
+    /// that the application saw.
+    pub(crate) fn handle_lost(&mut self, now: Instant, conn: ConnId, cause: Cause) -> Option<PublicKey> {
         let dials: Vec<DialId> = self.dials.keys().copied().collect();
         for id in dials {
             let lost = self.dials.get_mut(&id).is_some_and(|d| d.handle_lost(now, conn, failure_of(cause)));
@@ -113,13 +115,10 @@ impl Peers {
                 self.poll_dial(now, id);
             }
         }
-        if let Some(link) = self.links.remove(&conn) {
-            let (peer, was_shown) = (link.peer, link.stage == Stage::Up);
-            self.link_lost(now, link, cause);
-            if was_shown && cause == Cause::NetworkChanged {
-                self.reach(now, peer);
-            }
-        }
+        let link = self.links.remove(&conn)?;
+        let (peer, was_shown) = (link.peer, link.stage == Stage::Up);
+        self.link_lost(now, link, cause);
+        (was_shown && cause == Cause::NetworkChanged).then_some(peer)
     }
 
     /// The connections that the application may use.

@@ -44,6 +44,8 @@ pub(super) struct Link {
     pub(super) list: Vec<Entry>,
     /// When it was last shown to the application.
     pub(super) shown_at: Option<Instant>,
+    /// When its peer was last dialled since it fell silent.
+    pub(super) passed_by: Option<Instant>,
 }
 
 /// Which of two connections to one peer stays.
@@ -122,6 +124,7 @@ mod tests {
             }),
             list: vec![],
             shown_at: None,
+            passed_by: None,
         }
     }
 

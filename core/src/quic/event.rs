@@ -25,6 +25,11 @@ pub(crate) enum Event {
     MainEnded { conn: ConnId },
     /// On a connection for requests: the peer allows more of them.
     Room { conn: ConnId },
+    /// The peer has acknowledged nothing for a while, though it was asked. Said again about once a second, until
+    /// the connection is heard or over.
+    Silent { conn: ConnId },
+    /// The peer of a connection that had fallen silent acknowledged something.
+    Heard { conn: ConnId },
     /// The connection is over. Said once for each that was dialled or accepted.
     Lost { conn: ConnId, cause: Cause },
 }

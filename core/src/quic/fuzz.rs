@@ -248,7 +248,8 @@ impl Pair {
                     self.reached.connected += 1;
                 }
                 Event::Frame { .. } => self.reached.frames += 1,
-                Event::MainEnded { .. } | Event::Room { .. } => {}
+                Event::MainEnded { .. } | Event::Room { .. } | Event::Silent { .. } | Event::Heard { .. } => {
+                }
                 Event::Lost { .. } => self.reached.lost += 1,
             }
         }

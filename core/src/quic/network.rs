@@ -3,8 +3,8 @@
 //! Changes come in bursts, and a broken link flaps: connections look at the network four times a second at most.
 
 use super::connection::Context;
-use super::{Locals, Quic};
-use crate::id::SocketId;
+use super::{Locals, Quic, find};
+use crate::id::{ConnId, SocketId};
 use crate::io::Opened;
 use crate::quic::paths::Socket;
 use std::time::{Duration, Instant};
@@ -53,6 +53,16 @@ impl Quic {
     pub(crate) fn handle_wake(&mut self, now: Instant, slept: Duration) {
         let outlasted = slept >= self.config.idle_timeout;
         self.each(now, |conn, cx, _| conn.handle_wake(cx, outlasted));
+    }
+
+    /// `rival`, a connection to the same peer, was answered: `conn`, if it fell silent, is given up unless it is
+    /// heard soon. Whether it fell silent.
+    pub(crate) fn challenge(&mut self, now: Instant, conn: ConnId, rival: ConnId) -> bool {
+        let Some(rival) = find(&mut self.conns, rival) else { return false };
+        let round_trip = rival.quic.rtt();
+        let mut is_silent = false;
+        self.with(now, conn, |conn, cx| is_silent = conn.challenge(cx, round_trip));
+        is_silent
     }
 
     pub(super) fn handle_lookout(&mut self, now: Instant) {

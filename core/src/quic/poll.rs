@@ -53,7 +53,11 @@ impl Quic {
                     conn.forget_requests(&mut self.work);
                 }
             }
-            Event::Connected { .. } | Event::Frame { .. } | Event::MainEnded { .. } => {}
+            Event::Connected { .. }
+            | Event::Frame { .. }
+            | Event::MainEnded { .. }
+            | Event::Silent { .. }
+            | Event::Heard { .. } => {}
         }
         Some(event)
     }

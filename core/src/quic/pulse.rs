@@ -12,11 +12,18 @@ use std::time::{Duration, Instant};
 /// Whoever has waited so long for an acknowledgement asks, and asks again as often.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// A peer that has acknowledged nothing for so long, though it was asked, has fallen silent.
+const SILENT: Duration = Duration::from_secs(2);
+
 /// A peer that is heard while it leaves something unacknowledged is asked no more often than this.
 const ASK_GAP: Duration = Duration::from_millis(250);
 
 /// How often a peer is asked of whom it is doubtful that it is there.
 const DOUBT_GAP: Duration = Duration::from_millis(200);
+
+/// The same where another connection is about to take the place of this one: of so many questions one comes
+/// through, and its answer, though every third packet be lost.
+const OUTLIVED_GAP: Duration = Duration::from_millis(50);
 
 /// Why it is doubtful that a peer still hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub(super) enum Why {
     Stranded,
     /// There was no network for a while, or this machine slept for longer than a connection lasts.
     Away,
+    /// It fell silent, and another connection to the same peer was answered.
+    Outlived,
 }
 
 /// The connection is given up at `until` unless the peer acknowledges something first.
@@ -61,6 +70,8 @@ pub(super) struct Pulse {
     pub(super) is_cut_off: bool,
     /// Frames that had been sent when last nothing was in flight.
     pub(super) settled: u64,
+    /// It was told that the peer fell silent, and not yet that it is heard again.
+    pub(super) told_silent: bool,
     /// In this silence the path was taken for another one.
     pub(super) renewed: bool,
     /// The next datagram is to leave whatever the congestion window says.
@@ -122,6 +133,11 @@ impl Pulse {
         if self.ask_at().is_some_and(|at| at <= now) { Due::Ask } else { Due::Nothing }
     }
 
+    /// Whether the peer fell silent, of one that something was sent to that wants to be acknowledged.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        self.waits_since.is_some_and(|since| since + SILENT <= now)
+    }
+
     /// Whether to ask at once a peer that was just heard.
     pub(super) fn is_heard_late(&self, now: Instant) -> bool {
         let has_waited = self.waits_since.is_some_and(|since| since + SILENCE <= now);
@@ -142,7 +158,8 @@ impl Pulse {
 
     fn ask_again_at(&self) -> Option<Instant> {
         let doubt = self.doubt.filter(|doubt| doubt.why != Why::Stranded)?;
-        Some(self.asked_at.map_or(doubt.until, |at| at + DOUBT_GAP))
+        let gap = if doubt.why == Why::Outlived { OUTLIVED_GAP } else { DOUBT_GAP };
+        Some(self.asked_at.map_or(doubt.until, |at| at + gap))
     }
 }
 
@@ -178,6 +195,18 @@ mod tests {
         assert!(!pulse.is_heard_late(ms(900)) && pulse.is_heard_late(ms(1100)));
         pulse.handle_asked(ms(1100));
         assert!(!pulse.is_heard_late(ms(1300)) && pulse.is_heard_late(ms(1350)));
+    }
+
+    #[test]
+    fn whoever_acknowledges_nothing_for_two_seconds_has_fallen_silent() {
+        let (ms, mut pulse) = (clock(), Pulse::default());
+        assert!(!pulse.is_silent(ms(9000)));
+        pulse.handle_sent(ms(0));
+        assert!(!pulse.is_silent(ms(1999)) && pulse.is_silent(ms(2000)));
+        pulse.handle_acknowledged(ms(2000), false);
+        assert!(!pulse.is_silent(ms(3999)) && pulse.is_silent(ms(4000)));
+        pulse.handle_settled();
+        assert!(!pulse.is_silent(ms(9000)));
     }
 
     #[test]

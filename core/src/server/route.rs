@@ -37,7 +37,11 @@ impl Server {
             quic::Event::Connected { conn, peer, .. } => self.connected(now.mono, conn, peer),
             quic::Event::Lost { conn, .. } => self.lost(conn),
             // There is no main stream, and a server opens none.
-            quic::Event::Frame { .. } | quic::Event::MainEnded { .. } | quic::Event::Room { .. } => {}
+            quic::Event::Frame { .. }
+            | quic::Event::MainEnded { .. }
+            | quic::Event::Room { .. }
+            | quic::Event::Silent { .. }
+            | quic::Event::Heard { .. } => {}
         }
     }
 

@@ -76,8 +76,8 @@ fn a_path_that_carries_one_way_alone_for_a_while_ends_no_connection() {
 
 #[test]
 fn three_of_ten_packets_lost_slow_a_transfer_down_and_no_more() {
-    for sends in [0, 1] {
-        let (mut world, a, b) = pair_of_hosts(1);
+    for (seed, sends) in (1..=8).flat_map(|seed| [(seed, 0), (seed, 1)]) {
+        let (mut world, a, b) = pair_of_hosts(seed);
         let lan = world.lan();
         world.fabric.set_link(lan, slow().with_loss(PerMille(300)));
         let before = connect(&mut world, a, b);

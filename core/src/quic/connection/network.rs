@@ -4,9 +4,9 @@
 //! on is closed here, so that another takes its place and its streams end with an error.
 
 use super::{Conn, Context};
-use crate::quic::Cause;
 use crate::quic::paths::{Paths, Standing};
 use crate::quic::pulse::{Due, Why};
+use crate::quic::{Cause, Event};
 use crate::wire::close::CloseCode;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -22,6 +22,13 @@ const RETURN: Duration = Duration::from_secs(2);
 /// An address that is gone may come back in so short a time, as of an interface that flaps.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// A connection that fell silent is heard within this time once another to the same peer was answered, or within
+/// three of the other's round trips where they are longer; or not at all.
+const LAST_CALL: Duration = Duration::from_millis(400);
+
+/// The longest of it.
+const MAX_LAST_CALL: Duration = Duration::from_secs(2);
+
 /// What a peer may take to acknowledge something, beside the way there and back. RFC 9000 §18.2.
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
@@ -35,12 +42,18 @@ impl Conn {
 
     /// A datagram of the peer's was heard; `in_flight` is left unacknowledged where it acknowledged something new.
     pub(in crate::quic) fn handle_heard(&mut self, cx: &mut Context<'_>, in_flight: Option<u64>) {
+        if !self.can_ask() {
+            return;
+        }
         if let Some(in_flight) = in_flight {
             let all = in_flight == 0;
             if all {
                 self.pulse.settled = self.frames_sent();
             }
             self.pulse.handle_acknowledged(cx.now, all);
+            if std::mem::take(&mut self.pulse.told_silent) {
+                cx.out.events.push_back(Event::Heard { conn: self.id });
+            }
         } else if self.pulse.is_heard_late(cx.now) {
             self.ask_if_due(cx);
         }
@@ -92,6 +105,18 @@ impl Conn {
         }
     }
 
+    /// Another connection to the same peer was answered, which takes so long there and back: this one, if it fell
+    /// silent, is asked once more, and given up unless it is heard. Whether it fell silent.
+    pub(in crate::quic) fn challenge(&mut self, cx: &mut Context<'_>, round_trip: Duration) -> bool {
+        let is_silent = self.can_ask() && self.pulse.is_silent(cx.now);
+        if is_silent {
+            self.ask(cx);
+            let wait = LAST_CALL.max(round_trip * 3).min(MAX_LAST_CALL);
+            self.pulse.doubt(Why::Outlived, cx.now + wait);
+        }
+        is_silent
+    }
+
     /// Asks, or gives up, where that is due.
     pub(super) fn handle_silence(&mut self, cx: &mut Context<'_>) {
         if !self.can_ask() {
@@ -123,6 +148,11 @@ impl Conn {
             self.quic.path_changed(cx.now);
         }
         self.ask(cx);
+        // Where no interface leads to the peer, no other address of it is reached either.
+        if self.pulse.is_silent(cx.now) && !self.pulse.is_cut_off {
+            self.pulse.told_silent = true;
+            cx.out.events.push_back(Event::Silent { conn: self.id });
+        }
     }
 
     fn ask(&mut self, cx: &mut Context<'_>) {
