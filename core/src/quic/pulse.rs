@@ -74,6 +74,8 @@ pub(super) struct Pulse {
     pub(super) told_silent: bool,
     /// In this silence the path was taken for another one.
     pub(super) renewed: bool,
+    /// When a silence ended after which nothing is known yet of how long the way takes.
+    pub(super) back_since: Option<Instant>,
     /// The next datagram is to leave whatever the congestion window says.
     pub(super) urgent: bool,
 }
@@ -88,7 +90,18 @@ impl Pulse {
     pub(super) fn handle_acknowledged(&mut self, now: Instant, all: bool) {
         self.waits_since = if all { None } else { Some(now) };
         self.doubt = None;
-        self.renewed = false;
+        if std::mem::take(&mut self.renewed) {
+            self.back_since = Some(now);
+        }
+    }
+
+    /// Whether a round trip, measured just now, began before the silence ended: part of it was the silence.
+    pub(super) fn is_stale(&mut self, now: Instant, round_trip: Duration) -> bool {
+        let is_stale = self.back_since.is_some_and(|since| since + round_trip > now);
+        if !is_stale {
+            self.back_since = None;
+        }
+        is_stale
     }
 
     /// Nothing waits after all.
@@ -207,6 +220,17 @@ mod tests {
         assert!(!pulse.is_silent(ms(3999)) && pulse.is_silent(ms(4000)));
         pulse.handle_settled();
         assert!(!pulse.is_silent(ms(9000)));
+    }
+
+    #[test]
+    fn a_round_trip_that_began_in_a_silence_says_nothing_of_the_way() {
+        let (ms, mut pulse) = (clock(), Pulse::default());
+        let trip = Duration::from_millis;
+        assert!(!pulse.is_stale(ms(0), trip(9000)));
+        pulse.renewed = true;
+        pulse.handle_acknowledged(ms(6000), false);
+        assert!(pulse.is_stale(ms(6000), trip(5000)) && pulse.is_stale(ms(6040), trip(50)));
+        assert!(!pulse.is_stale(ms(6040), trip(40)) && !pulse.is_stale(ms(6041), trip(5000)));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::links::*;
 use super::support::*;
 use handfast_core::{DisconnectReason, Event};
 use handfast_tests::fabric::{Link, PerMille};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 fn dead() -> Link {
@@ -83,5 +85,40 @@ fn a_network_that_is_silent_for_seconds_and_comes_back_ends_no_connection() {
         assert_eq!((conn(&world, a), conn(&world, b)), (Some(before.0), Some(before.1)), "{outage} ms");
         let others = |event: &Event| matches!(event, Event::PeerDisconnected(..));
         assert!(!told(&world, a, others) && !told(&world, b, others), "{outage} ms");
+    }
+}
+
+/// A host that looks for a neighbour's hardware address keeps a few packets for him until he is found.
+#[test]
+fn packets_that_were_held_back_for_seconds_and_arrive_at_last_slow_nothing_down() {
+    for sends in [0, 1] {
+        let (mut world, a, b) = pair_of_hosts(1);
+        let (lan, by) = (world.lan(), stranger(&mut world));
+        world.fabric.set_link(lan, slow());
+        connect(&mut world, a, b);
+        let (from, to) = ([a, b][sends], [b, a][sends]);
+        let mut flow = Flow::begin(&mut world, from, to);
+        flow.run(&mut world, Duration::from_secs(1));
+        world.lose(|_, _| true);
+        flow.run(&mut world, Duration::from_millis(1_050));
+        let kept = Rc::new(RefCell::new(Vec::new()));
+        let queue = Rc::clone(&kept);
+        world.lose(move |of, out| {
+            let mut queue = queue.borrow_mut();
+            if of == from && out.destination.port() != GROUP.1 && queue.len() < 3 {
+                queue.push(out.payload.clone());
+            }
+            true
+        });
+        flow.run(&mut world, Duration::from_millis(5_250));
+        world.lose_nothing();
+        let way = [world.address(from), world.address(to)];
+        for packet in kept.take() {
+            forge(&mut world, by, way, &packet);
+        }
+        let before = flow.read;
+        flow.run(&mut world, Duration::from_secs(2));
+        figure(format_args!("{} bytes in the 2 s after packets came late", flow.read - before));
+        assert!(flow.read - before > 800_000, "{}", flow.read - before);
     }
 }

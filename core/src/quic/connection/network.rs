@@ -51,6 +51,11 @@ impl Conn {
                 self.pulse.settled = self.frames_sent();
             }
             self.pulse.handle_acknowledged(cx.now, all);
+            // What waited somewhere while the way was cut has been under way for as long, and would have everything
+            // sent as slowly for a while.
+            if self.pulse.is_stale(cx.now, self.quic.rtt()) {
+                self.quic.path_changed(cx.now);
+            }
             if std::mem::take(&mut self.pulse.told_silent) {
                 cx.out.events.push_back(Event::Heard { conn: self.id });
             }
