@@ -15,6 +15,9 @@ const SIZE: usize = 40_000_000;
 /// More than what two nodes say while no file is sent.
 const FLOWS: u64 = 300_000;
 
+/// Whoever waits for a connection to time out begins anew after three times as long.
+const LATE: Duration = Duration::from_secs(15);
+
 /// How often is looked whether bytes flow.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -95,6 +98,7 @@ impl<'a> Transfer<'a> {
         let whole = self.a.received().into_iter().filter(|name| !name.starts_with('.'));
         let whole: Vec<_> = whole.map(|name| self.a.path("in").join(name)).collect();
         assert!(!whole.is_empty() && whole.iter().all(|path| fs::read(path).unwrap() == sent), "{whole:?}");
+        assert!(took < LATE, "{what}: {took:?}");
         let (ms, again) = (took.as_millis(), self.again);
         measured(format_args!("{what}: bytes flowed after {ms} ms; sent again {again} times"));
         self.receiving.interrupt();
