@@ -48,6 +48,13 @@ impl PublicKey {
         Self::from_bytes(key.try_into().map_err(|_| KeyError::NotEd25519)?)
     }
 
+    /// Reads one that [`PublicKey::from_spki`] has read before: whether it is a sound point takes longer to see than all
+    /// else about it.
+    pub(crate) fn from_sound_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let key = der.strip_prefix(&SPKI_PREFIX).ok_or(KeyError::NotEd25519)?;
+        Ok(Self(key.try_into().map_err(|_| KeyError::NotEd25519)?))
+    }
+
     /// The key as DER SubjectPublicKeyInfo.
     pub fn to_spki(&self) -> [u8; Self::SPKI_LEN] {
         let mut out = [0; Self::SPKI_LEN];

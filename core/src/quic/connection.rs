@@ -302,7 +302,7 @@ impl Conn {
     fn credentials(&self, service: &ServiceName) -> Option<(PublicKey, Alpn, [u8; 32])> {
         let session = self.quic.crypto_session();
         let chain = session.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-        let peer = super::tls::public_key(chain.first()?).ok()?;
+        let peer = super::tls::accepted_key(chain.first()?).ok()?;
         let data = session.handshake_data()?.downcast::<HandshakeData>().ok()?;
         let alpn = Alpn::from_wire(data.protocol.as_deref()?, service)?;
         let mut exporter = [0; 32];

@@ -220,7 +220,7 @@ impl PeerVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let spki = public_key(certificate)?.to_spki();
+        let spki = accepted_key(certificate)?.to_spki();
         let spki = SubjectPublicKeyInfoDer::from(spki.as_slice());
         verify_tls13_signature_with_raw_key(message, &spki, signature, &self.algorithms)
     }
@@ -230,6 +230,13 @@ impl PeerVerifier {
 pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, Error> {
     let parsed = ParsedCertificate::try_from(certificate)?;
     PublicKey::from_spki(&parsed.subject_public_key_info()).map_err(|_| CertificateError::BadEncoding.into())
+}
+
+/// The same of one that [`PeerVerifier::check`] has accepted: TLS asks for that before all else.
+pub(crate) fn accepted_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, Error> {
+    let parsed = ParsedCertificate::try_from(certificate)?;
+    let key = PublicKey::from_sound_spki(&parsed.subject_public_key_info());
+    key.map_err(|_| CertificateError::BadEncoding.into())
 }
 
 /// The one scheme that is offered and accepted.

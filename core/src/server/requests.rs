@@ -127,7 +127,8 @@ impl Server {
         if !client.key.is_named(&announcement.peer_id) {
             return Err(RefusalCode::NotSelf.into());
         }
-        let body = Body::verify(&announcement.record).map_err(|_| No::from(RefusalCode::BadRequest))?;
+        let body = Body::verify_knowing(&announcement.record, Some(&client.key));
+        let body = body.map_err(|_| No::from(RefusalCode::BadRequest))?;
         if body.owner != client.key {
             return Err(RefusalCode::NotSelf.into());
         }

@@ -88,12 +88,17 @@ impl Body {
     /// # Errors
     /// [`Malformed`] for everything else.
     pub(crate) fn verify(record: &[u8]) -> Result<Self, Malformed> {
+        Self::verify_knowing(record, None)
+    }
+
+    /// The same where a sound key is known, whose record it may be.
+    pub(crate) fn verify_knowing(record: &[u8], known: Option<&PublicKey>) -> Result<Self, Malformed> {
         if record.len() > MAX_RECORD {
             return Err(Malformed);
         }
         let [body, signature] = scan::array(record, 2)?[..] else { return Err(Malformed) };
         let (body, signature) = (bin(body)?, bin(signature)?);
-        let read = Self::decode(&body)?;
+        let read = Self::decode(&body, known)?;
         let spki = read.owner.to_spki();
         let key = UnparsedPublicKey::new(&ED25519, &spki[spki.len() - 32..]);
         key.verify(&[CONTEXT, &body].concat(), &signature).map_err(|_| Malformed)?;
@@ -113,7 +118,7 @@ impl Body {
         ))
     }
 
-    fn decode(body: &[u8]) -> Result<Self, Malformed> {
+    fn decode(body: &[u8], known: Option<&PublicKey>) -> Result<Self, Malformed> {
         let fields = scan::array(body, BODY_FIELDS)?;
         let [version, owner, seq, issued_s, not_after_s, entries, payload] = fields[..] else {
             return Err(Malformed);
@@ -121,8 +126,10 @@ impl Body {
         if number(version)? != u64::from(VERSION) {
             return Err(Malformed);
         }
+        let owner = bin(owner)?;
+        let known = known.filter(|known| known.to_spki() == *owner);
         Ok(Self {
-            owner: PublicKey::from_spki(&bin(owner)?).map_err(|_| Malformed)?,
+            owner: known.copied().map_or_else(|| PublicKey::from_spki(&owner), Ok).map_err(|_| Malformed)?,
             seq: number(seq)?,
             issued_s: number(issued_s)?,
             not_after_s: number(not_after_s)?,
