@@ -18,6 +18,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// One request and its reply.
 pub(super) struct Exchange {
     pub(super) until: Instant,
+    /// Whether that is among the deadlines: what is answered at once has none.
+    is_timed: bool,
     /// Whether the reply goes behind its length, as on a subscription.
     framed: bool,
     pub(super) state: State,
@@ -61,25 +63,37 @@ impl Server {
                 return;
             }
             let until = now.mono + PATIENCE;
-            self.exchanges.insert(key, Exchange { until, framed: false, state: State::Reading(Vec::new()) });
-            self.deadlines.insert((until, Due::Exchange(conn, stream)));
+            let state = State::Reading(Vec::new());
+            self.exchanges.insert(key, Exchange { until, is_timed: false, framed: false, state });
         }
         match &self.exchanges[&key].state {
             State::Reading(_) if ready.readable => self.read_request(now, conn, stream),
             State::Writing(_) if ready.writable => self.write_reply(conn, stream),
             State::Reading(_) | State::Asked | State::Writing(_) => {}
         }
+        self.time_exchange(conn, stream);
     }
 
     /// Answers a request, which is over with that.
     pub(super) fn reply(&mut self, now: Instant, (conn, stream): (ConnId, StreamId), reply: &Reply) {
         if let Some(exchange) = self.exchanges.get_mut(&(conn, stream)) {
-            self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
+            if std::mem::take(&mut exchange.is_timed) {
+                self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
+            }
             // A store may have taken its time.
             exchange.until = now + PATIENCE;
             exchange.state = State::Writing(if exchange.framed { framed(reply) } else { reply.encode() });
-            self.deadlines.insert((exchange.until, Due::Exchange(conn, stream)));
             self.write_reply(conn, stream);
+            self.time_exchange(conn, stream);
+        }
+    }
+
+    /// Keeps the time of a request that is not over.
+    fn time_exchange(&mut self, conn: ConnId, stream: StreamId) {
+        if let Some(exchange) = self.exchanges.get_mut(&(conn, stream))
+            && !std::mem::replace(&mut exchange.is_timed, true)
+        {
+            self.deadlines.insert((exchange.until, Due::Exchange(conn, stream)));
         }
     }
 
@@ -109,7 +123,9 @@ impl Server {
     /// Takes a request off the list, with the subscription that did not come of it. Whether it was on it.
     pub(super) fn end_exchange(&mut self, conn: ConnId, stream: StreamId) -> bool {
         let Some(exchange) = self.exchanges.remove(&(conn, stream)) else { return false };
-        self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
+        if exchange.is_timed {
+            self.deadlines.remove(&(exchange.until, Due::Exchange(conn, stream)));
+        }
         if !self.subscriptions.is((conn, stream)) {
             self.unsubscribe((conn, stream));
         }
@@ -142,7 +158,9 @@ impl Server {
         let mut sink = Vec::new();
         let Ok(mut stream) = self.quic.stream(conn, id) else { return Heard::Gone };
         let read = stream.read_chunks(MAX_REQUEST + 1 - bytes.len(), &mut sink);
-        bytes.extend(sink.iter().flatten());
+        for chunk in sink {
+            bytes.extend_from_slice(&chunk);
+        }
         match read {
             Ok(_) if bytes.len() > MAX_REQUEST => Heard::TooLarge,
             Ok(read) if read.fin => Heard::Whole(std::mem::take(bytes)),

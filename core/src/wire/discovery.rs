@@ -24,6 +24,8 @@ pub(crate) const MAX_WANTED: usize = 64;
 pub(crate) const MAX_SUBSCRIBED: usize = 256;
 /// Addresses that one announcement may name.
 pub(crate) const MAX_ADDRESSES: usize = 16;
+/// Bytes that most messages fit into.
+const ROOM: usize = 1 << 10;
 /// Bytes of what an error says for people.
 const MAX_DETAIL: usize = 256;
 
@@ -248,7 +250,7 @@ impl Reply {
 }
 
 fn encode<T: Serialize>(message: &T) -> Bytes {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(ROOM);
     let mut writer = rmp_serde::Serializer::new(&mut out).with_struct_map();
     message.serialize(&mut writer).expect("a message has no type that MessagePack lacks");
     out.into()
