@@ -2,7 +2,8 @@
 
 use super::{SOON, secs, told};
 use crate::node::support::{config, identity, name};
-use handfast_core::{DiscoveryServer, Event, ServerConfig};
+use handfast_core::directory::{DirectoryEntry, read_piece, write_piece};
+use handfast_core::{Announce, DiscoveryServer, Event, PeerId, PeerIdKind, ServerConfig};
 use handfast_tests::app::Recorder;
 use handfast_tests::fabric::{Host, Outgoing, Port};
 use handfast_tests::fault::Fault;
@@ -42,6 +43,16 @@ fn peer(world: &mut World, number: u8, skew_s: i64) -> Host {
     let mut setup = setup.with_port(at).with_records(vec![record]);
     setup.skew_s = skew_s;
     world.boot(setup, Recorder::default())
+}
+
+/// The second of the two, at a port that is known.
+fn fixed_peer(world: &mut World, number: u8) -> Host {
+    let (_, record) = records(identity(1).public_key(), identity(number).public_key());
+    let server = DiscoveryServer::new(AT.parse().unwrap(), identity(SERVER).fingerprint());
+    let at = port(world, &format!("203.0.113.{number}/24"));
+    let config = config().with_port(5223).with_server(server);
+    let setup = Setup::new(format!("peer-{number}"), config, Arc::new(identity(number)));
+    world.boot(setup.with_port(at).with_records(vec![record]), Recorder::default())
 }
 
 fn records_held(world: &mut World, server: Host) -> usize {
@@ -106,6 +117,73 @@ fn a_server_that_crashed_tells_what_it_wrote_down_of_who_has_not_come_back() {
     assert!(stats.found + stats.pushed > 0, "nobody but a has announced anything: {stats:?}");
     let found = world.tell(b, |node, now| node.connect(now, name(&identity(1))));
     assert!(found.is_ok(), "b has an address to dial: {found:?}");
+}
+
+/// Somebody else, who is where he says to everybody, and is sought by no peer of the others.
+fn somebody(world: &mut World, ip: &str) -> Host {
+    let (record, _) = records(identity(3).public_key(), identity(4).public_key());
+    let mut config = config().with_port(5223);
+    config.servers.push(DiscoveryServer::new(AT.parse().unwrap(), identity(SERVER).fingerprint()));
+    config.announce = Announce::Plain;
+    let at = port(world, ip);
+    let setup = Setup::new("somebody", config, Arc::new(identity(3))).with_port(at);
+    world.boot(setup.with_records(vec![record]), Recorder::default())
+}
+
+/// Whether anybody was connected, or was handed a stream.
+fn met(world: &World, host: Host) -> bool {
+    told(world, host, |event| matches!(event, Event::PeerConnected(_)))
+}
+
+#[test]
+fn whoever_is_where_a_server_says_that_a_peer_was_is_told_nothing() {
+    let mut world = World::seeded(5);
+    let server = server(&mut world);
+    let b = fixed_peer(&mut world, 2);
+    world.run_for(SOON);
+    assert_eq!(records_held(&mut world, server), 1);
+    // The server brings back what b has withdrawn, when another one is where b was.
+    world.save(server);
+    world.crash(server);
+    world.shut_down(b);
+    world.run_for(secs(10));
+    world.fabric.unplug(b, 1);
+    let c = somebody(&mut world, "203.0.113.2/24");
+    world.restart(server);
+    assert_eq!(records_held(&mut world, server), 1);
+    let a = peer(&mut world, 1, 0);
+    assert!(!reaches(&mut world, a, 2, secs(60)));
+    let failed = |event: &Event| matches!(event, Event::ConnectFailed(..));
+    assert!(told(&world, a, failed), "a dialled");
+    assert!(!met(&world, a) && !met(&world, c));
+}
+
+#[test]
+fn a_server_that_gives_the_record_of_another_for_that_of_a_peer_is_not_heeded() {
+    let mut world = World::seeded(6);
+    let server = server(&mut world);
+    let c = somebody(&mut world, "203.0.113.3/24");
+    world.run_for(SOON);
+    let b = identity(2);
+    world.tell_server(server, |server, now| {
+        let mut piece = Vec::new();
+        assert_eq!(server.snapshot(now, 0, &mut piece), None);
+        let (entries, _) = read_piece(&piece).unwrap();
+        let PeerId::Sha1(sha1) = b.peer_id(PeerIdKind::Sha1) else {
+            unreachable!("a short name was asked for")
+        };
+        let lie = DirectoryEntry { owner: b.fingerprint(), sha1, ..entries[0].clone() };
+        let mut piece = Vec::new();
+        write_piece([lie], &mut piece);
+        server.restore(now, &piece).unwrap();
+    });
+    assert_eq!(records_held(&mut world, server), 2);
+    let a = peer(&mut world, 1, 0);
+    assert!(!reaches(&mut world, a, 2, secs(60)));
+    let stats = world.tell(a, |node, _| node.stats().global);
+    assert!(stats.rejected > 0 && stats.found == 0, "{stats:?}");
+    assert!(!met(&world, a) && !met(&world, c));
+    assert!(!told(&world, c, |event| matches!(event, Event::StrangerRefused(..))), "c was not even dialled");
 }
 
 /// Sends octets that nobody wrote to a server.
