@@ -6,6 +6,7 @@
 
 pub mod ours;
 pub mod theirs;
+pub mod tls;
 
 use std::fmt::Write as _;
 use std::future::{Future, poll_fn};
@@ -80,8 +81,8 @@ impl Gate {
     }
 }
 
-/// The socket buffers that ours has.
-fn roomy(socket: UdpSocket) -> UdpSocket {
+/// The socket with the buffers that ours has.
+pub fn roomy(socket: UdpSocket) -> UdpSocket {
     let socket = socket2::Socket::from(socket);
     // Less room is slower, for both alike.
     let _ = socket.set_recv_buffer_size(4 << 20);

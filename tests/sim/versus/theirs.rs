@@ -2,7 +2,7 @@
 
 use super::{
     BULK, Bed, CHUNK, CONNECTION_WINDOW, CONNECTIONS, Contender, Gate, IN_FLIGHT, MESSAGE, REQUESTS,
-    STREAM_WINDOW,
+    STREAM_WINDOW, tls,
 };
 use bytes::Bytes;
 use handfast_driver::Runtime;
@@ -10,11 +10,6 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
     ClientConfig, Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig, TransportConfig,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -139,120 +134,17 @@ fn transport() -> Arc<TransportConfig> {
     Arc::new(transport)
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// A key pair and its certificate, both Ed25519, as ours are.
-fn credentials() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("the system has randomness");
-    let params = rcgen::CertificateParams::new(vec!["versus".to_owned()]).expect("a sound name");
-    let certificate = params.self_signed(&key).expect("a sound certificate");
-    (vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-}
-
 fn server_config() -> ServerConfig {
-    let (chain, key) = credentials();
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has TLS 1.3")
-        .with_client_cert_verifier(Arc::new(AnyKey(provider().signature_verification_algorithms)))
-        .with_single_cert(chain, key)
-        .expect("a sound key");
-    tls.alpn_protocols = vec![b"versus".to_vec()];
-    let mut config =
-        ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("it has AES-128")));
+    let tls = tls::server(tls::provider(), tls::Credentials::fresh(), b"versus");
+    let crypto = QuicServerConfig::try_from(tls).expect("it has AES-128");
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(transport());
     config
 }
 
 fn client_config() -> ClientConfig {
-    let (chain, key) = credentials();
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has TLS 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyKey(provider().signature_verification_algorithms)))
-        .with_client_auth_cert(chain, key)
-        .expect("a sound key");
-    tls.alpn_protocols = vec![b"versus".to_vec()];
+    let tls = tls::client(tls::provider(), tls::Credentials::fresh(), b"versus");
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("it has AES-128")));
     config.transport_config(transport());
     config
-}
-
-/// Takes every key, and checks that the other side has it.
-#[derive(Debug)]
-struct AnyKey(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.3 alone".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
-}
-
-impl ClientCertVerifier for AnyKey {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        ServerCertVerifier::verify_tls12_signature(self, message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
