@@ -17,6 +17,8 @@ mod plan;
 mod rehearsal;
 mod shop;
 mod shrink;
+mod silence;
+mod talk;
 mod truth;
 mod user;
 mod verdict;

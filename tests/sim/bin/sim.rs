@@ -184,12 +184,25 @@ impl Report {
         for one in shrunk {
             one.tell(out)?;
         }
-        let Feats { paired, trusted, connected, streams, bytes, published, renamed, found, .. } = self.feats;
+        let Feats {
+            paired,
+            trusted,
+            connected,
+            streams,
+            bytes,
+            published,
+            renamed,
+            found,
+            datagrams,
+            answers,
+            ..
+        } = self.feats;
         writeln!(
             out,
             "{paired} times paired, {trusted} of them without a code, {connected} connected; {streams} streams whole, {} MiB",
             bytes >> 20
         )?;
+        writeln!(out, "{datagrams} datagrams, {answers} questions answered")?;
         writeln!(out, "{published} services published, {renamed} renamed; {found} found")?;
         let (broken, silent) = (self.broken.len(), self.silent().len());
         writeln!(
@@ -205,7 +218,19 @@ impl Report {
 
     fn json(&self, shrunk: &[Shrunk]) -> Value {
         let faults = Fault::ALL.map(|fault| (fault.to_string(), self.tally.of(fault).into()));
-        let Feats { paired, trusted, connected, streams, bytes, published, renamed, found, .. } = self.feats;
+        let Feats {
+            paired,
+            trusted,
+            connected,
+            streams,
+            bytes,
+            published,
+            renamed,
+            found,
+            datagrams,
+            answers,
+            ..
+        } = self.feats;
         let one =
             |one: &Shrunk| json!({ "seed": one.seed, "left": one.left, "broken": one.smaller.sentence });
         json!({
@@ -223,6 +248,8 @@ impl Report {
             "published": published,
             "renamed": renamed,
             "found": found,
+            "datagrams": datagrams,
+            "answers": answers,
             "seconds": tenth(self.seconds),
             "seeds_per_s": tenth(self.rate()),
             "simulated_hours": tenth(self.hours()),

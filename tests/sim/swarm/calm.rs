@@ -3,9 +3,10 @@
 use super::director::Director;
 use super::market;
 use super::plan::{Joint, Step};
+use super::verdict;
 use crate::fabric::{Host, Segment};
 use crate::world::Seen;
-use handfast_core::Family;
+use handfast_core::{Family, Sources};
 use simple_dns::{Packet, PacketFlag};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,6 +17,13 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(1_100);
 
 /// A goodbye takes effect a second after it was heard. RFC 6762 §10.1.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
+
+/// For so long mDNS is switched off.
+const SWITCHED_OFF: Duration = Duration::from_secs(60);
+
+/// Once it is on again all is announced, after names were asked for, within this time: questions that came to nothing
+/// are asked ever more seldom. RFC 6762 §5.2.
+const BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// Wakes one host after the other, so that each asks who is there and says whom it knows.
 pub(super) fn check(director: &mut Director) {
@@ -32,21 +40,37 @@ pub(super) fn check(director: &mut Director) {
     }
 }
 
-/// Ends the first host in good order: all who saw it see it go, with all that it offers.
-pub(super) fn check_goodbye(director: &mut Director) {
-    // What a stranger said in its name may outlive it.
+/// Switches mDNS off at the first host: it is silent, and all who saw it see it no more. Once it is on again all is as
+/// before.
+pub(super) fn check_switch(director: &mut Director) {
+    let Some(first) = first_seen(director).filter(|_| director.plan.seed.is_multiple_of(2)) else { return };
+    let mut sources = Sources::all();
+    sources.mdns = false;
+    director.set_sources(first, sources);
+    director.pass_until(director.world.elapsed() + GONE_WITHIN);
+    assert_unseen(director, first, "who switches mDNS off is gone");
+    director.pass_until(director.world.elapsed() + SWITCHED_OFF);
+    director.set_sources(first, Sources::all());
+    let end = director.world.elapsed() + BACK_WITHIN;
+    while let Some(sentence) = verdict::blindness(director).or_else(|| market::discord(director)) {
+        assert!(director.world.elapsed() < end, "who switches mDNS on again is back: {sentence}");
+        director.pass_until(director.world.elapsed() + Duration::from_secs(1));
+    }
+}
+
+/// The first host, where nobody said anything in its name that may outlive it.
+fn first_seen(director: &Director) -> Option<usize> {
     let lies = |step: &Step| matches!(step, Step::Villain(_, who, _) if who.speaks_for_others());
     if director.plan.steps.iter().flatten().any(|(_, step)| lies(step)) {
-        return;
+        return None;
     }
-    let Some(first) = director.hosts.iter().position(Option::is_some) else { return };
-    let (Some(leaver), Some(guest)) = (director.hosts[first], director.plan.guests[first].clone()) else {
-        return;
-    };
-    let id = director.id(first);
-    director.shut_down(leaver);
-    director.left = Some(first);
-    director.pass_until(director.world.elapsed() + GONE_WITHIN);
+    director.hosts.iter().position(Option::is_some)
+}
+
+/// Nobody who sees a host when it is there sees it.
+fn assert_unseen(director: &mut Director, first: usize, what: &str) {
+    let (id, guest) = (director.id(first), director.plan.guests[first].clone());
+    let Some(guest) = guest else { return };
     for number in first + 1..director.hosts.len() {
         let (Some(host), Some(other)) = (director.hosts[number], director.plan.guests[number].clone()) else {
             continue;
@@ -55,11 +79,19 @@ pub(super) fn check_goodbye(director: &mut Director) {
             continue;
         }
         let seen = director.world.tell(host, |node, _| node.peers().discovered());
-        assert!(
-            !seen.iter().any(|peer| peer.id == id),
-            "who says goodbye is gone: host-{number} still sees host-{first}"
-        );
+        let is_seen = seen.iter().any(|peer| peer.id == id);
+        assert!(!is_seen, "{what}: host-{number} still sees host-{first}");
     }
+}
+
+/// Ends the first host in good order: all who saw it see it go, with all that it offers.
+pub(super) fn check_goodbye(director: &mut Director) {
+    let Some(first) = first_seen(director) else { return };
+    let Some(leaver) = director.hosts[first] else { return };
+    director.shut_down(leaver);
+    director.left = Some(first);
+    director.pass_until(director.world.elapsed() + GONE_WITHIN);
+    assert_unseen(director, first, "who says goodbye is gone");
     if let Some(sentence) = market::discord(director) {
         panic!("who says goodbye is gone: {sentence}");
     }

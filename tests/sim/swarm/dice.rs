@@ -22,6 +22,11 @@ impl Dice {
         Self::of_stream(seed, 9)
     }
 
+    /// Those that say how peers are reached.
+    pub(super) fn of_reach(seed: u64) -> Self {
+        Self::of_stream(seed, 10)
+    }
+
     fn of_stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(stream);

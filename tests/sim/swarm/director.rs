@@ -1,6 +1,7 @@
 //! Plays a plan: builds its world, has done what it says when it says so, ends all faults, and lets the world
 //! come to rest.
 
+mod reach;
 mod steps;
 
 use super::agenda::{Agenda, Item};
@@ -10,6 +11,7 @@ use super::geography::Geography;
 use super::manners::Manners;
 use super::plan::{Guest, Plan};
 use super::rehearsal;
+use super::silence::Silence;
 use super::truth::Truth;
 use super::user::User;
 use super::verdict;
@@ -17,10 +19,12 @@ use crate::fabric::Host;
 use crate::machine::Setup;
 use crate::trace::Detail;
 use crate::world::World;
-use handfast_core::{Config, Consent, Identity, PairingId, PeerId, PeerIdKind, PublicKey, ServiceName};
+use handfast_core::{
+    Config, Consent, Identity, PairingId, PeerId, PeerIdKind, Policy, PublicKey, ServiceName, Sources,
+};
 use simple_dns::Packet;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +45,12 @@ pub(super) struct Director {
     pub(super) hosts: Vec<Option<Host>>,
     /// Whether anybody is told what he knows.
     pub(super) hushed: Rc<RefCell<Hushed>>,
+    /// Who is not to be heard on the LAN.
+    pub(super) silence: Rc<RefCell<Silence>>,
+    /// The hosts of which nothing arrives, and with `false` those of which that was so.
+    muted: Rc<RefCell<BTreeMap<Host, bool>>>,
+    /// Pairs of guests of which one closed the connection: they are not kept connected until one dials.
+    pub(super) closed: BTreeSet<[usize; 2]>,
     /// The guest that left in good order when all was calm.
     pub(super) left: Option<usize>,
     agenda: Agenda,
@@ -58,6 +68,11 @@ impl Director {
         let hushed = Rc::new(RefCell::new(Hushed::default()));
         let listener = Rc::clone(&hushed);
         let mut manners = Manners::default();
+        let silence = Rc::new(RefCell::new(Silence::default()));
+        let quiet = Rc::clone(&silence);
+        let muted = Rc::new(RefCell::new(BTreeMap::new()));
+        let (lost, unheard) = (Rc::clone(&muted), Rc::clone(&muted));
+        world.lose(move |from, _| lost.borrow().get(&from) == Some(&true));
         world.watch(Box::new(move |seen| {
             if seen.interface.is_none() {
                 return;
@@ -65,7 +80,11 @@ impl Director {
             let packet = Packet::parse(seen.bytes).expect("what a node says on the LAN can be read");
             budget.sent(seen, &packet);
             listener.borrow_mut().sent(seen, &packet);
-            manners.sent(seen, &packet);
+            // Of whom not all is seen it is not known how often he asked.
+            if !unheard.borrow().contains_key(&seen.host) {
+                manners.sent(seen, &packet);
+            }
+            quiet.borrow().sent(seen);
         }));
         let places = Geography::build(&plan, &mut world.fabric);
         let mut agenda = Agenda::default();
@@ -85,6 +104,9 @@ impl Director {
             places,
             hosts,
             hushed,
+            silence,
+            muted,
+            closed: BTreeSet::new(),
             left: None,
             agenda,
             begun: BTreeMap::new(),
@@ -104,6 +126,7 @@ impl Director {
         verdict::await_rest(self);
         calm::check(self);
         rehearsal::play(self);
+        calm::check_switch(self);
         calm::check_goodbye(self);
     }
 
@@ -137,6 +160,9 @@ impl Director {
             self.world.resume(host);
             self.world.restart(host);
             self.world[host].app.slow = false;
+        }
+        for number in 0..self.hosts.len() {
+            self.set_sources(number, Sources::all());
         }
     }
 
@@ -190,6 +216,9 @@ fn config(plan: &Plan) -> Config {
     let mut config = Config::new(ServiceName::new("swarm").expect("a sound name"));
     let consent = |asked| if asked { Consent::Asked } else { Consent::Given };
     (config.confirmation, config.admission) = (consent(plan.care.confirms), consent(plan.care.admits));
+    if plan.eager {
+        config = config.with_policy(Policy::Eager);
+    }
     if plan.small {
         // Bounds that a flood reaches.
         (config.max_cached_records, config.max_discovered_peers) = (64, 16);

@@ -4,6 +4,7 @@
 
 mod draw;
 mod keys;
+mod reach;
 mod wishes;
 
 use super::offer::Deed;
@@ -11,6 +12,7 @@ use super::truth::Ending;
 use super::user::HookOdds;
 use crate::fabric::{Depends, Link};
 use crate::store::StoreOdds;
+use handfast_core::Sources;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -157,6 +159,18 @@ pub(super) enum Step {
     Wish(usize, Deed),
     /// An application ends in good order, and begins again.
     Leave(usize, Duration),
+    /// A user has only these sources of addresses heeded, for a while.
+    Sources(usize, Sources, Duration),
+    /// What a host sends is lost, for a while, and it hears everything.
+    Mute(usize, Duration),
+    /// A user gives a peer's name, and connects.
+    Name(usize, usize),
+    /// An application sends datagrams.
+    Datagrams(usize, usize, u32),
+    /// An application sends bytes to everybody who is connected.
+    Tell(usize, u64),
+    /// An application asks a peer something, in so many bytes.
+    Ask(usize, usize, usize),
 }
 
 /// What the users of a world are asked.
@@ -179,6 +193,8 @@ pub struct Plan {
     pub(super) small: bool,
     /// What its users are asked.
     pub(super) care: Care,
+    /// Whether its nodes keep the peers connected that they are paired with.
+    pub(super) eager: bool,
     /// Its segments.
     pub(super) segments: Vec<(Stack, Uplink, Link)>,
     /// What joins them.

@@ -57,6 +57,10 @@ pub struct Feats {
     pub renamed: u64,
     /// Services that a search found.
     pub found: u64,
+    /// Datagrams that came.
+    pub datagrams: u64,
+    /// Questions that were answered.
+    pub answers: u64,
 }
 
 impl AddAssign for Feats {
@@ -69,6 +73,8 @@ impl AddAssign for Feats {
         self.published += other.published;
         self.renamed += other.renamed;
         self.found += other.found;
+        self.datagrams += other.datagrams;
+        self.answers += other.answers;
     }
 }
 
@@ -85,7 +91,16 @@ pub(super) struct Truth {
     pub(super) feats: Feats,
     /// Every stream, by its number.
     pub(super) streams: BTreeMap<u64, Story>,
+    /// Every datagram and every question, by its number.
+    talk: BTreeMap<u64, Said>,
     next: u64,
+}
+
+/// A datagram, or a question.
+struct Said {
+    pair: [PublicKey; 2],
+    len: usize,
+    is_heard: bool,
 }
 
 impl Truth {
@@ -132,6 +147,30 @@ impl Truth {
     pub(super) fn untold(&self) -> Option<u64> {
         let untold = |story: &Story| !story.writer_done || (story.opened > 0 && !story.reader_done);
         self.streams.iter().find(|(_, story)| untold(story)).map(|(number, _)| *number)
+    }
+
+    /// Somebody says something to somebody; its number.
+    pub(super) fn say(&mut self, pair: [PublicKey; 2], len: usize) -> u64 {
+        self.next += 1;
+        self.talk.insert(self.next, Said { pair, len, is_heard: false });
+        self.next
+    }
+
+    /// How long it was what the one said to the other.
+    pub(super) fn said(&self, number: u64, pair: [PublicKey; 2]) -> usize {
+        let said = self.talk.get(&number).expect("what comes was said: nobody said this");
+        assert!(said.pair == pair, "what comes was said to who hears it: {number} came to another");
+        said.len
+    }
+
+    /// A datagram came: how long it was.
+    pub(super) fn hear(&mut self, number: u64, pair: [PublicKey; 2]) -> usize {
+        let len = self.said(number, pair);
+        let was_heard =
+            self.talk.get_mut(&number).is_some_and(|said| std::mem::replace(&mut said.is_heard, true));
+        assert!(!was_heard, "a datagram comes once: {number} came again");
+        self.feats.datagrams += 1;
+        len
     }
 
     /// Begins a stream; its number, which its label carries.

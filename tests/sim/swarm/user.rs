@@ -4,6 +4,7 @@
 mod app;
 
 use super::shop::Shop;
+use super::talk::Talk;
 use super::truth::{Ending, Story, Truth, content};
 use crate::app::Context;
 use handfast_core::error::{ReadError, WriteError};
@@ -65,6 +66,7 @@ pub(super) struct User {
     pub(super) slow: bool,
     /// What it offers on the LAN, and looks for.
     pub(super) shop: Shop,
+    talk: Talk,
     writing: BTreeMap<u64, Writing>,
     reading: BTreeMap<(ConnId, StreamId), Reading>,
     late: BTreeMap<u64, (ConnId, StreamId)>,
@@ -88,6 +90,7 @@ impl User {
             crashes: 0,
             slow: false,
             shop: Shop::default(),
+            talk: Talk::default(),
             writing: BTreeMap::new(),
             reading: BTreeMap::new(),
             late: BTreeMap::new(),
@@ -114,6 +117,26 @@ impl User {
         self.writing.insert(number, Writing { conn, stream, number, written: 0 });
         self.write_on(cx, number);
         true
+    }
+
+    /// A peer, and the connection to it; or another one that is connected.
+    fn connected(&self, peer: PublicKey) -> Option<(ConnId, PublicKey)> {
+        let to_it = self.connection_to(&peer).map(|conn| (conn, peer));
+        to_it.or_else(|| self.connections.first_key_value().map(|(conn, key)| (*conn, *key)))
+    }
+
+    /// Sends datagrams to a peer, or to another one that is connected.
+    pub(super) fn send_datagrams(&mut self, cx: &mut Context<'_>, peer: PublicKey, count: u32) {
+        if let Some((conn, peer)) = self.connected(peer) {
+            Talk::send(cx, &mut self.truth.borrow_mut(), (conn, [self.key, peer]), count);
+        }
+    }
+
+    /// Asks a peer something, or another one that is connected.
+    pub(super) fn ask(&mut self, cx: &mut Context<'_>, peer: PublicKey, len: usize) {
+        if let Some((conn, peer)) = self.connected(peer) {
+            self.talk.ask(cx, &mut self.truth.borrow_mut(), (conn, [self.key, peer]), len);
+        }
     }
 
     fn writer_done(&self, number: u64) {
@@ -178,6 +201,12 @@ impl User {
         if now.opened {
             self.opened(cx, at);
         }
+        if self.talk.has(at) {
+            if let Some(peer) = self.connections.get(&at.0).copied() {
+                self.talk.moved(cx, &mut self.truth.borrow_mut(), at, [self.key, peer]);
+            }
+            return;
+        }
         if now.readable && self.reading.contains_key(&at) {
             if self.slow {
                 self.next_timer += 1;
@@ -200,6 +229,9 @@ impl User {
         let peer = self.connections.get(&conn).copied();
         let peer = peer.expect("no application byte before `paired`: a stream opened on no connection");
         let Ok(stream) = cx.node.stream(conn, id) else { return };
+        if let Some(number) = stream.label().strip_prefix('q').and_then(|text| text.parse().ok()) {
+            return self.talk.asked((conn, id), number);
+        }
         let number = stream.label().strip_prefix('s').and_then(|text| text.parse::<u64>().ok());
         let number = number.expect("bytes arrive whole: a label is what was sent");
         let mut truth = self.truth.borrow_mut();
@@ -258,6 +290,7 @@ impl User {
 
     fn gone(&mut self, conn: ConnId) {
         self.connections.remove(&conn);
+        self.talk.gone(conn);
         let unread = self.reading.extract_if(.., |(c, _), _| *c == conn).map(|(_, reading)| reading.number);
         for number in unread.collect::<Vec<_>>() {
             self.reader_done(number);

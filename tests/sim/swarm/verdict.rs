@@ -16,6 +16,10 @@ const AGREE_WITHIN: Duration = Duration::from_secs(600);
 /// hour (RFC 6762 §5.2), and what was cached expires within 75 minutes.
 const SEE_WITHIN: Duration = Duration::from_secs(80 * 60);
 
+/// Within which two are connected again that see each other, are paired, and keep each other connected: whoever dials
+/// in vain waits for at most 300 s.
+const KEPT_WITHIN: Duration = Duration::from_secs(400);
+
 /// How often whoever has a pairing dials.
 const DIAL_EVERY: Duration = Duration::from_secs(30);
 
@@ -46,6 +50,12 @@ pub(super) fn await_rest(director: &mut Director) {
     while let Some(sentence) = blindness(director) {
         assert!(!late(director), "all who should see each other do: {sentence}");
         director.pass_until(director.world.elapsed() + Duration::from_secs(60));
+    }
+    let seen = director.world.elapsed();
+    while let Some(sentence) = apart(director) {
+        let is_late = director.world.elapsed() >= seen + KEPT_WITHIN;
+        assert!(!is_late, "whom nodes keep connected is connected: {sentence}");
+        director.pass_until(director.world.elapsed() + Duration::from_secs(10));
     }
     while let Some(sentence) =
         market::namesakes(director, Prompt::Search).or_else(|| market::discord(director))
@@ -123,6 +133,33 @@ fn disagreement(director: &Director) -> Option<String> {
     None
 }
 
+/// Two that are paired, one of which finds the other, and that are not connected though their nodes see to it.
+fn apart(director: &Director) -> Option<String> {
+    // A user who is asked may say no each time.
+    if !director.plan.eager || director.plan.care.admits {
+        return None;
+    }
+    for a in 0..director.hosts.len() {
+        for b in a + 1..director.hosts.len() {
+            let (Some(one), Some(other)) = (&director.plan.guests[a], &director.plan.guests[b]) else {
+                continue;
+            };
+            let (Some(host), Some(peer)) = (director.hosts[a], director.hosts[b]) else { continue };
+            let finds = |from, to| director.places.sees(from, to) && director.places.reaches(from, to);
+            let meet = finds((a, one), (b, other)) || finds((b, other), (a, one));
+            let is_paired = !records(director, a, b).is_empty() && !records(director, b, a).is_empty();
+            let user = |host: Host| &director.world[host].app;
+            let is_connected = user(host).connection_to(&director.key(b)).is_some()
+                && user(peer).connection_to(&director.key(a)).is_some();
+            let is_kept = !director.closed.contains(&[a, b]);
+            if meet && is_kept && is_paired && !is_connected {
+                return Some(format!("host-{a} and host-{b} are not"));
+            }
+        }
+    }
+    None
+}
+
 /// Two of which one sees the other, and who still trust each other instead of being paired. Beyond the LAN what counts is
 /// which address the users told each other, and whether it is still right.
 fn unmet_trust(director: &mut Director) -> Option<String> {
@@ -165,7 +202,7 @@ fn application_disagrees(director: &Director, host: Host) -> Option<String> {
         .then(|| format!("the application of {} still has {left:?}", machine.name))
 }
 
-fn blindness(director: &mut Director) -> Option<String> {
+pub(super) fn blindness(director: &mut Director) -> Option<String> {
     for a in 0..director.hosts.len() {
         let (Some(host), Some(one)) = (director.hosts[a], director.plan.guests[a].clone()) else { continue };
         let seen = director.world.tell(host, |node, _| node.peers().discovered());

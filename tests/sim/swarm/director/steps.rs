@@ -7,7 +7,7 @@ use super::super::user::HookOdds;
 use super::Director;
 use crate::fabric::{BridgeState, Host, Link};
 use crate::store::StoreOdds;
-use handfast_core::{Code, Family, Target};
+use handfast_core::{Code, Family, Sources, Target};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -55,7 +55,10 @@ impl Director {
                 return Some(time);
             }
             Step::Sleep(number, time) => {
-                self.world.suspend(self.up(number)?);
+                let host = self.up(number)?;
+                // Goodbyes that were not said yet are said when it wakes.
+                self.silence.borrow_mut().end(host);
+                self.world.suspend(host);
                 return Some(time);
             }
             Step::Leave(number, time) => {
@@ -63,6 +66,18 @@ impl Director {
                 self.shut_down(host);
                 return Some(time + FAREWELL);
             }
+            Step::Sources(number, sources, time) => {
+                self.set_sources(number, sources);
+                return Some(time);
+            }
+            Step::Mute(number, time) => {
+                self.mute(number);
+                return Some(time);
+            }
+            Step::Name(a, b) => self.name(a, b),
+            Step::Datagrams(a, b, count) => self.datagrams(a, b, count),
+            Step::Tell(number, total) => self.tell_all(number, total),
+            Step::Ask(a, b, len) => self.ask(a, b, len),
             Step::Renumber(number, port) => self.renumber(number, port),
             Step::Jump(number, seconds) => self.world.jump_clock(self.hosts[number]?, seconds),
             Step::Crash(number, time) => self.world.crash_for(self.hosts[number]?, time),
@@ -177,6 +192,7 @@ impl Director {
     }
 
     fn close(&mut self, a: usize, b: usize) {
+        self.closed.extend([[a, b], [b, a]]);
         let Some(host) = self.up(a) else { return };
         if let Some(conn) = self.world[host].app.connection_to(&self.key(b)) {
             self.world.tell(host, |node, now| node.close(now, conn));
@@ -219,7 +235,13 @@ impl Director {
                 let (Some(host), key) = (self.up(a), self.key(b).fingerprint()) else { return };
                 self.world.tell(host, |node, now| node.pairing().unban(now, &key));
             }
+            Step::Sources(number, ..) => self.set_sources(number, Sources::all()),
+            Step::Mute(number, _) => self.unmute(number),
             Step::Renumber(..)
+            | Step::Name(..)
+            | Step::Datagrams(..)
+            | Step::Tell(..)
+            | Step::Ask(..)
             | Step::Trust(..)
             | Step::Distrust(..)
             | Step::Jump(..)
@@ -316,7 +338,7 @@ impl Director {
         });
     }
 
-    fn addresses(&self, number: usize) -> Vec<SocketAddr> {
+    pub(super) fn addresses(&self, number: usize) -> Vec<SocketAddr> {
         let told = self.hosts[number].and_then(|host| self.world[host].address(Family::V4));
         // Where it has no address of IPv4 the user misspells one.
         vec![told.unwrap_or_else(|| SocketAddr::from(([192, 0, 2, 1], 9)))]

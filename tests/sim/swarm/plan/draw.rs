@@ -4,6 +4,7 @@ use super::super::dice::Dice;
 use super::super::truth::Ending;
 use super::super::user::HookOdds;
 use super::keys;
+use super::reach;
 use super::wishes::{self, Names};
 use super::{Guest, Joint, Plan, Stack, Step, Uplink, Villain, Way};
 use crate::fabric::{Depends, Link, PerMille};
@@ -41,7 +42,8 @@ impl Plan {
         let names = if reflected { Names::Own } else { Names::Any };
         steps.extend(wishes::draw(seed, (hosts, length), small, names));
         steps.extend(keys::draw(seed, hosts, length));
-        let care = keys::care(seed);
+        steps.extend(reach::draw(seed, hosts, length));
+        let (care, eager) = (keys::care(seed), reach::eager(seed));
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(Some).collect();
         Self {
@@ -49,6 +51,7 @@ impl Plan {
             length,
             small,
             care,
+            eager,
             segments,
             joints,
             guests: guests.into_iter().map(Some).collect(),

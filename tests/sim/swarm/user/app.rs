@@ -1,6 +1,6 @@
 //! What a user does about what his node tells him.
 
-use super::{HookOdds, User};
+use super::{HookOdds, Talk, User};
 use crate::app::{App, Context, Hook};
 use handfast_core::ask::{
     AdmitToken, Answer, Candidate, ConfirmToken, Confirmation, PairingReply, PairingRequest,
@@ -68,7 +68,12 @@ impl App for User {
     fn ready(&mut self, cx: &mut Context<'_>, ready: Ready) {
         match ready {
             Ready::Stream { conn, stream, key, now } => self.stream_moved(cx, (conn, stream), key, now),
-            Ready::Datagrams { .. } | Ready::Streams { .. } => {}
+            Ready::Datagrams { conn } => {
+                let peer = self.connections.get(&conn).copied();
+                let peer = peer.expect("no application byte before `paired`: datagrams on no connection");
+                Talk::heard(cx, &mut self.truth.borrow_mut(), conn, [peer, self.key]);
+            }
+            Ready::Streams { .. } => {}
         }
     }
 
