@@ -312,7 +312,8 @@ pub enum DisconnectReason {
     #[error("the peer broke the protocol")]
     Protocol,
     /// This machine's network changed, and the connection could not go on from another address, or nobody answered
-    /// there. The peer is dialled anew at once.
+    /// there: the peer is dialled anew at once. Or the peer fell silent, for two seconds at least, and another
+    /// connection to it, which takes this one's place, was answered.
     #[error("the network changed")]
     NetworkChanged,
 }
