@@ -5,6 +5,7 @@ use crate::runtime::Runtime;
 use crate::shared::Life;
 use crate::slot::Slot;
 use crate::stream::{RawRecv, RawSend};
+use crate::waiters::Place;
 use bytes::Bytes;
 use handfast_core::error::{DatagramError, OpenError};
 use handfast_core::{ConnId, ConnectedPeer, Direction, DisconnectReason};
@@ -108,12 +109,13 @@ impl<R: Runtime> Connection<R> {
         direction: Direction,
         label: &str,
     ) -> Result<(Arc<Slot>, u64), OpenError> {
+        let mut place = Place::default();
         poll_fn(|cx| {
             let opened = self.handle.with_quietly(|locked, now| {
                 if locked.life == Life::Stopped {
                     return Err(OpenError::Gone);
                 }
-                locked.open(now, self.peer.conn, direction, label, cx.waker())
+                locked.open(now, self.peer.conn, direction, label, (&*cx, &mut place))
             });
             match opened {
                 Err(OpenError::Exhausted) => Poll::Pending,
@@ -143,7 +145,8 @@ impl<R: Runtime> Connection<R> {
     /// dropped, the oldest first; see [`Config::datagram_buffer`](crate::Config::datagram_buffer). Several tasks may
     /// wait here; each datagram goes to one of them. Cancel safe.
     pub async fn read_datagram(&self) -> Option<Bytes> {
-        poll_fn(|cx| self.handle.lock().poll_datagram(self.peer.conn, cx)).await
+        let mut place = Place::default();
+        poll_fn(|cx| self.handle.lock().poll_datagram(self.peer.conn, cx, &mut place)).await
     }
 
     /// Bytes of the largest datagram that can be sent at present, which changes with the path: a little over a
@@ -158,7 +161,8 @@ impl<R: Runtime> Connection<R> {
 
     /// Waits until the connection has ended, and says why; at once where it has. Cancel safe.
     pub async fn closed(&self) -> DisconnectReason {
-        poll_fn(|cx| self.end.poll(cx)).await
+        let mut place = Place::default();
+        poll_fn(|cx| self.end.poll(cx, &mut place)).await
     }
 
     /// Closes the connection. What was written and is not acknowledged may be lost: to be sure of it, finish

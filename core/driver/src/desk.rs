@@ -18,9 +18,10 @@ use crate::pairing::Outcome;
 use crate::promise::Promise;
 use crate::queue::{Coalesce, Queue, Word};
 use crate::room::Room;
-use crate::shared::{Handle, Shared, add_waker};
+use crate::shared::{Handle, Shared};
 use crate::slot::Slot;
 use crate::store::StoreError;
+use crate::waiters::{Place, Waiters};
 use crate::{DialError, StartError};
 use handfast_core::ask::{
     AdmitToken, Candidate, ConfirmToken, Confirmation, PairedToken, PairingRequest, PairingRequestToken,
@@ -112,7 +113,7 @@ pub(crate) struct Desk {
     /// Who awaits that a decision about a key is stored; false once it never will be.
     marks: Vec<(Fingerprint, Promise<bool>)>,
     arrivals: VecDeque<Arrival>,
-    accepters: Vec<Waker>,
+    accepters: Waiters,
     listeners: Vec<Weak<Queue<Event>>>,
     browsers: Browsers,
     hooks: Option<Arc<Queue<Call>>>,
@@ -150,7 +151,7 @@ impl Desk {
             pairings: Vec::new(),
             marks: Vec::new(),
             arrivals: VecDeque::new(),
-            accepters: Vec::new(),
+            accepters: Waiters::default(),
             listeners: Vec::new(),
             browsers: Browsers::default(),
             hooks: hooks.clone(),
@@ -218,14 +219,14 @@ impl Desk {
     }
 
     /// The next stream that nobody has taken; `None` once the node is stopped.
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
+    pub(crate) fn poll_accept(&mut self, cx: &Context<'_>, place: &mut Place) -> Poll<Option<Arrival>> {
         if let Some(arrival) = self.arrivals.pop_front() {
             return Poll::Ready(Some(arrival));
         }
         if self.stopped {
             return Poll::Ready(None);
         }
-        add_waker(&mut self.accepters, cx.waker());
+        self.accepters.wait(place, cx.waker());
         Poll::Pending
     }
 
@@ -283,12 +284,12 @@ impl Attendant<Node> for Desk {
             Ready::Stream { conn, stream, key, now } => self.moved(node, conn, stream, key, now, wakers),
             Ready::Datagrams { conn } => {
                 if let Some(conn) = self.conns.get_mut(conn) {
-                    wakers.append(&mut conn.readers);
+                    conn.readers.wake(wakers);
                 }
             }
             Ready::Streams { conn } => {
                 if let Some(conn) = self.conns.get_mut(conn) {
-                    wakers.append(&mut conn.openers);
+                    conn.openers.wake(wakers);
                 }
             }
         }
@@ -382,7 +383,7 @@ impl Attendant<Node> for Desk {
         wakers.extend(self.hooks.as_ref().and_then(|hooks| hooks.close()));
         wakers.extend(self.store.close());
         wakers.extend(self.lookups.close());
-        wakers.append(&mut self.accepters);
+        self.accepters.wake(wakers);
     }
 }
 

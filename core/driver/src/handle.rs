@@ -16,6 +16,7 @@ use crate::runtime::Runtime;
 use crate::shared::{Handle, Life, Shared};
 use crate::shell::Shell;
 use crate::store::{MemoryStore, Store, StoreError};
+use crate::waiters::Place;
 use crate::{keeper, resolver};
 use handfast_core::error::{ConnectError, MetadataError, NodeError};
 use handfast_core::{
@@ -286,7 +287,8 @@ impl<R: Runtime> Node<R> {
     /// At most [`MAX_UNACCEPTED_STREAMS`](crate::MAX_UNACCEPTED_STREAMS) wait; further ones are refused.
     /// Several tasks may wait here. Cancel safe: no stream is lost.
     pub async fn accept(&self) -> Option<Incoming<R>> {
-        let arrival = poll_fn(|cx| self.handle.lock().desk.poll_accept(cx)).await?;
+        let mut place = Place::default();
+        let arrival = poll_fn(|cx| self.handle.lock().desk.poll_accept(cx, &mut place)).await?;
         Some(Incoming::new(self.handle.clone(), arrival))
     }
 

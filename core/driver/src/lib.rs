@@ -48,6 +48,7 @@ mod store;
 mod stream;
 #[cfg(feature = "values")]
 mod value;
+mod waiters;
 
 pub use bind::open as open_socket;
 pub use broadcast::BroadcastError;

@@ -3,6 +3,7 @@
 //! The lock order is: this lock, then a stream's slot or a queue. Wakers fire with no lock held.
 
 use crate::clock;
+use crate::waiters::{Place, Waiters};
 use handfast_core::Now;
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -29,7 +30,7 @@ pub(crate) struct Locked<M, A> {
     pub(crate) desk: A,
     pub(crate) life: Life,
     /// Who waits for the end.
-    pub(crate) enders: Vec<Waker>,
+    pub(crate) enders: Waiters,
 }
 
 /// How far a loop's life has come.
@@ -45,7 +46,7 @@ pub(crate) enum Life {
 impl<M, A> Shared<M, A> {
     pub(crate) fn new(machine: M, desk: A) -> Self {
         Self {
-            locked: Mutex::new(Locked { machine, desk, life: Life::Running, enders: Vec::new() }),
+            locked: Mutex::new(Locked { machine, desk, life: Life::Running, enders: Waiters::default() }),
             poked: AtomicBool::new(false),
             posts: AtomicU32::new(0),
             driver: Mutex::new(None),
@@ -80,15 +81,16 @@ impl<M, A> Shared<M, A> {
 
     /// Polls `what` until it is ready, which is true, or until the loop is over.
     pub(crate) async fn until_end(&self, mut what: impl FnMut(&mut Context<'_>) -> Poll<()>) -> bool {
+        let mut place = Place::default();
         poll_fn(|cx| {
             if what(cx).is_ready() {
                 return Poll::Ready(true);
             }
-            let mut locked = self.lock();
+            let locked = self.lock();
             if locked.life == Life::Stopped {
                 return Poll::Ready(false);
             }
-            add_waker(&mut locked.enders, cx.waker());
+            locked.enders.wait(&mut place, cx.waker());
             Poll::Pending
         })
         .await

@@ -296,7 +296,8 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Drop for Shell<R, M, A> {
         self.sockets.clear();
         let mut locked = self.shared.lock();
         locked.life = Life::Stopped;
-        let mut wakers = std::mem::take(&mut locked.enders);
+        let mut wakers = Vec::new();
+        locked.enders.wake(&mut wakers);
         locked.desk.stopped(&mut wakers);
         drop(locked);
         for waker in wakers {

@@ -47,10 +47,16 @@ pub(super) async fn at_every_poll<T>(mut verb: impl AsyncFnMut() -> T) -> T {
     unreachable!("numbers have no end")
 }
 
-/// What futures may leave behind. Ends of connections are remembered on purpose, and timers come and go.
+/// What futures may leave behind. Ends of connections are remembered on purpose, timers come and go, and whoever
+/// answers waits for the next stream.
 fn fullness<R: Runtime>(node: &Node<R>) -> Vec<Table> {
     let mut tables = node.tables();
-    let kept = ["driver: ends of connections remembered", "quic: timers", "quic: handles"];
+    let kept = [
+        "driver: ends of connections remembered",
+        "driver: callers that wait for a stream",
+        "quic: timers",
+        "quic: handles",
+    ];
     let left = |name: &str| {
         let layers = ["driver: ", "quic: ", "peers: dials", "peers: waited for"];
         layers.iter().any(|layer| name.starts_with(layer)) && !kept.contains(&name)

@@ -2,8 +2,9 @@
 
 use super::Desk;
 use crate::events::MAX_QUEUED_EVENTS;
-use crate::shared::{Locked, add_waker};
+use crate::shared::Locked;
 use crate::slot::Pool;
+use crate::waiters::{Place, Waiters};
 use handfast_core::{ConnId, ConnectedPeer, DisconnectReason, Node, PeerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ pub(crate) struct End(Mutex<Ending>);
 #[derive(Default)]
 struct Ending {
     reason: Option<DisconnectReason>,
-    waiting: Vec<Waker>,
+    waiting: Waiters,
 }
 
 impl End {
@@ -34,16 +35,16 @@ impl End {
     fn come(&self, reason: DisconnectReason, wakers: &mut Vec<Waker>) {
         let mut ending = self.lock();
         ending.reason.get_or_insert(reason);
-        wakers.append(&mut ending.waiting);
+        ending.waiting.wake(wakers);
     }
 
     /// Why the connection ended, once it has.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<DisconnectReason> {
-        let mut ending = self.lock();
+    pub(crate) fn poll(&self, cx: &Context<'_>, place: &mut Place) -> Poll<DisconnectReason> {
+        let ending = self.lock();
         if let Some(reason) = ending.reason {
             return Poll::Ready(reason);
         }
-        add_waker(&mut ending.waiting, cx.waker());
+        ending.waiting.wait(place, cx.waker());
         Poll::Pending
     }
 }
@@ -60,9 +61,9 @@ pub(super) struct Conns {
 pub(super) struct Conn {
     pub(super) peer: PeerId,
     /// Who waits to open a stream.
-    pub(super) openers: Vec<Waker>,
+    pub(super) openers: Waiters,
     /// Who waits for a datagram.
-    pub(super) readers: Vec<Waker>,
+    pub(super) readers: Waiters,
     /// What its streams hold for their readers.
     pub(super) pool: Pool,
     end: Arc<End>,
@@ -81,8 +82,8 @@ impl Conns {
         let end = Arc::new(End::default());
         let conn = Conn {
             peer: peer.id,
-            openers: Vec::new(),
-            readers: Vec::new(),
+            openers: Waiters::default(),
+            readers: Waiters::default(),
             pool: Pool::default(),
             end: Arc::clone(&end),
         };
@@ -91,9 +92,9 @@ impl Conns {
     }
 
     pub(super) fn end(&mut self, conn: ConnId, reason: DisconnectReason, wakers: &mut Vec<Waker>) {
-        let Some(mut gone) = self.standing.remove(&conn) else { return };
-        wakers.append(&mut gone.openers);
-        wakers.append(&mut gone.readers);
+        let Some(gone) = self.standing.remove(&conn) else { return };
+        gone.openers.wake(wakers);
+        gone.readers.wake(wakers);
         gone.end.come(reason, wakers);
         if self.ended.len() >= MAX_QUEUED_EVENTS {
             self.ended.pop_front();
@@ -116,6 +117,12 @@ impl Conns {
     /// Ends that are remembered.
     pub(super) fn remembered(&self) -> usize {
         self.ended.len()
+    }
+
+    /// Tasks that wait for something of a connection that stands.
+    pub(super) fn waiting(&self) -> usize {
+        let of = |conn: &Conn| conn.openers.len() + conn.readers.len() + conn.end.lock().waiting.len();
+        self.standing.values().map(of).sum()
     }
 
     fn find_end(&self, conn: ConnId) -> Option<Arc<End>> {

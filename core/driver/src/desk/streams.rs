@@ -1,9 +1,10 @@
 //! Streams at the desk: from the core to their slots and to who takes them.
 
 use super::{Arrival, Call, Desk, MAX_UNACCEPTED_STREAMS};
-use crate::shared::{Life, Locked, add_waker};
+use crate::shared::{Life, Locked};
 use crate::slot::{Drain, Slot};
 use crate::stream::{DROPPED, REFUSED};
+use crate::waiters::Place;
 use bytes::Bytes;
 use handfast_core::error::{Gone, OpenError};
 use handfast_core::{ConnId, Direction, DisconnectReason, Node, Now, Readiness, StreamId, StreamMut};
@@ -56,7 +57,7 @@ impl Desk {
     /// Leaves a stream to who accepts.
     pub(crate) fn offer(&mut self, arrival: Arrival, wakers: &mut Vec<Waker>) {
         self.arrivals.push_back(arrival);
-        wakers.append(&mut self.accepters);
+        self.accepters.wake(wakers);
     }
 
     /// Whether one more stream may wait for who accepts.
@@ -116,14 +117,14 @@ impl Locked<Node, Desk> {
         }
     }
 
-    /// Opens a stream; where the peer allows none for now, `waker` fires once it may.
+    /// Opens a stream; where the peer allows none for now, the task is woken once it may.
     pub(crate) fn open(
         &mut self,
         now: Now,
         conn: ConnId,
         direction: Direction,
         label: &str,
-        waker: &Waker,
+        (cx, place): (&Context<'_>, &mut Place),
     ) -> Result<(Arc<Slot>, u64), OpenError> {
         let at = self.desk.slots.vacant_key();
         let key = at as u64 + 1;
@@ -145,7 +146,7 @@ impl Locked<Node, Desk> {
             }
             Err(OpenError::Exhausted) => match self.desk.conns.get_mut(conn) {
                 Some(conn) => {
-                    add_waker(&mut conn.openers, waker);
+                    conn.openers.wait(place, cx.waker());
                     Err(OpenError::Exhausted)
                 }
                 None => Err(OpenError::Gone),
@@ -155,7 +156,12 @@ impl Locked<Node, Desk> {
     }
 
     /// The next datagram of a connection; `None` once it has ended.
-    pub(crate) fn poll_datagram(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_datagram(
+        &mut self,
+        conn: ConnId,
+        cx: &Context<'_>,
+        place: &mut Place,
+    ) -> Poll<Option<Bytes>> {
         if self.life == Life::Stopped {
             return Poll::Ready(None);
         }
@@ -163,7 +169,7 @@ impl Locked<Node, Desk> {
             return Poll::Ready(Some(datagram));
         }
         let Some(conn) = self.desk.conns.get_mut(conn) else { return Poll::Ready(None) };
-        add_waker(&mut conn.readers, cx.waker());
+        conn.readers.wait(place, cx.waker());
         Poll::Pending
     }
 

@@ -19,6 +19,8 @@ impl Desk {
             Table::new("driver: streams", self.slots.len(), ITS_OWN),
             Table::new("driver: streams not accepted", arrivals, MAX_UNACCEPTED_STREAMS),
             Table::new("driver: ends of connections remembered", self.conns.remembered(), MAX_QUEUED_EVENTS),
+            Table::new("driver: callers that wait for a stream", self.accepters.len(), ITS_OWN),
+            Table::new("driver: callers that wait for a connection", self.conns.waiting(), ITS_OWN),
             Table::new("driver: callers that wait for a dial", self.dials.len(), ITS_OWN),
             Table::new("driver: callers that wait for a pairing", self.pairings.len(), ITS_OWN),
             Table::new("driver: callers that wait for the store", self.marks.len(), ITS_OWN),
