@@ -7,6 +7,7 @@ mod advertise;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod limits;
+mod output;
 mod route;
 mod servers;
 mod services;
@@ -31,7 +32,7 @@ use crate::event::Event;
 use crate::global::{Global, Switched};
 use crate::id::{ConnId, PeerId, PublicKey, SocketId};
 use crate::identity::Identity;
-use crate::io::{Deadline, Interface, Now, Opened, Output, Ready, Received, SocketSpec, UnixTime};
+use crate::io::{Interface, Now, Opened, Output, Received, SocketSpec, UnixTime};
 use crate::mdns::Mdns;
 use crate::pairing::Pairing;
 use crate::peers::{Dial, Peers};
@@ -323,59 +324,6 @@ impl Node {
         self.shutting_down && is_said && self.quic.is_drained()
     }
 
-    // ---- The node to the world ----
-
-    /// What to do next. Call until it says [`Output::Wait`]; `buf` is filled for [`Output::Transmit`] alone
-    /// and may be reused.
-    pub fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
-        let now = self.clamp_time(now);
-        if std::mem::take(&mut self.stale) {
-            self.route(now);
-        }
-        if let Some(request) = self.sockets.poll_request() {
-            return match request {
-                sockets::Request::Open(id, spec) => Output::Open(id, spec),
-                sockets::Request::Close(id) => Output::Close(id),
-            };
-        }
-        // What arrived before the end of a connection is told before it.
-        if let Some(Output::Event(Event::PeerDisconnected(..))) = self.out.front()
-            && let Some(ready) = self.poll_ready()
-        {
-            return Output::Ready(ready);
-        }
-        if let Some(output) = self.out.pop_front() {
-            return output;
-        }
-        if let Some(ready) = self.poll_ready() {
-            return Output::Ready(ready);
-        }
-        buf.clear();
-        if let Some(transmit) = self.mdns.poll_transmit(now.mono, buf) {
-            return Output::Transmit(transmit);
-        }
-        match self.quic.poll_transmit(now.mono, buf) {
-            crate::quic::Round::Transmit(transmit) => Output::Transmit(transmit),
-            crate::quic::Round::Over => Output::Yield,
-            crate::quic::Round::Idle if self.leave_lan(now.mono) => self.poll_output(now, buf),
-            crate::quic::Round::Idle => Output::Wait(self.deadline()),
-        }
-    }
-
-    fn deadline(&self) -> Option<Deadline> {
-        [
-            self.quic.poll_timeout(),
-            self.mdns.poll_timeout(),
-            self.pairing.poll_timeout(),
-            self.peers.poll_timeout(),
-            self.global.poll_timeout(),
-            self.admission.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
     /// Time may arrive late, from another thread: it never goes back here.
     fn clamp_time(&mut self, now: Now) -> Now {
         self.latest = self.latest.max(now.mono);
@@ -393,16 +341,6 @@ impl Node {
     /// The clocks as they were last told.
     fn now(&self) -> Now {
         Now { mono: self.latest, wall: self.wall }
-    }
-
-    fn poll_ready(&mut self) -> Option<Ready> {
-        if let Some((conn, stream, key, now)) = self.quic.poll_ready() {
-            return Some(Ready::Stream { conn, stream, key, now });
-        }
-        if let Some(conn) = self.quic.poll_datagrams() {
-            return Some(Ready::Datagrams { conn });
-        }
-        self.quic.poll_available().map(|conn| Ready::Streams { conn })
     }
 
     fn tell(&mut self, event: Event) {
