@@ -135,6 +135,8 @@ impl Peers {
         match old {
             None => self.show(now, conn),
             Some((_, Winner::Old)) => {
+                // Nobody waits for it from here on: who dials once the other one has ended dials anew.
+                self.links.get_mut(&conn).expect("the link that agreed").stage = Stage::Leaving;
                 return self.events.push_back(Event::Hangup { conn, code: CloseCode::Duplicate });
             }
             Some((old, Winner::New)) => {
@@ -287,6 +289,34 @@ mod tests {
     use crate::testing::base;
     use crate::wire::control::Listed;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_dial_does_not_wait_for_a_connection_that_was_hung_up() {
+        let [one, other] = [1, 2].map(|n| Identity::from_entropy([n; 32]).public_key());
+        // The connection of the smaller fingerprint stays: here that is the peer's.
+        let [peer, own] = if one.fingerprint() < other.fingerprint() { [one, other] } else { [other, one] };
+        let mut peers = test_peers(own);
+        peers.set_paired(base(), &BTreeSet::from([peer]));
+        let address = "192.0.2.1:1".parse().unwrap();
+        peers.add_address(base(), peer.peer_id(peers.kind), address);
+        let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
+        let hello =
+            Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
+        let frame = Control::Hello(hello).encode();
+        for (conn, dialled) in [(ConnId(0), false), (ConnId(1), true)] {
+            peers.handle_connected(conn, peer, address, dialled, list.clone());
+            peers.handle_frame(conn, &frame);
+            peers.handle_settled(base(), conn, true, &[list[0].pair_id]);
+        }
+        assert!(peers.shown(&peer).is_some_and(|link| link.conn == ConnId(0)));
+        peers.handle_lost(base(), ConnId(0), Cause::Here(CloseCode::Ok));
+        peers.events.clear();
+        assert_eq!(peers.connect(base(), peer), Ok(super::super::Dial::Dialling));
+        assert!(peers.events.iter().any(|event| matches!(event, Event::Dial { .. })));
+        peers.handle_lost(base(), ConnId(1), Cause::Here(CloseCode::Duplicate));
+        let failed = |event: &Event| matches!(event, Event::Tell(Tell::ConnectFailed(..)));
+        assert!(!peers.events.iter().any(failed));
+    }
 
     #[test]
     fn a_peer_that_dials_again_and_again_keeps_two_connections_at_most() {
