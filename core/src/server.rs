@@ -269,13 +269,7 @@ impl Server {
     /// What to do next: as [`Node::poll_output`](crate::Node::poll_output).
     pub fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
         let now = self.clamp_time(now);
-        if std::mem::take(&mut self.stale) {
-            self.route(now);
-        }
-        if let Some((id, spec)) = self.sockets.poll_request() {
-            return Output::Open(id, spec);
-        }
-        if let Some(output) = self.out.pop_front() {
+        if let Some(output) = self.poll_word(now) {
             return output;
         }
         buf.clear();
@@ -284,6 +278,21 @@ impl Server {
             quic::Round::Over => Output::Yield,
             quic::Round::Idle => Output::Wait(self.deadline()),
         }
+    }
+
+    /// As [`Server::poll_output`], but for what goes to the network; see [`Node::poll_local`](crate::Node::poll_local).
+    pub fn poll_local(&mut self, now: Now) -> Output {
+        let now = self.clamp_time(now);
+        self.poll_word(now).unwrap_or_else(|| Output::Wait(self.deadline()))
+    }
+
+    /// Whatever is no datagram.
+    fn poll_word(&mut self, now: Now) -> Option<Output> {
+        if std::mem::take(&mut self.stale) {
+            self.route(now);
+        }
+        let open = self.sockets.poll_request().map(|(id, spec)| Output::Open(id, spec));
+        open.or_else(|| self.out.pop_front())
     }
 
     fn deadline(&self) -> Option<Deadline> {

@@ -1,11 +1,11 @@
-//! A runtime whose sockets fail on demand.
+//! A runtime whose sockets fail on demand, and whose names are the test's.
 
-use handfast_core::SocketSpec;
+use handfast_core::{HostName, SocketSpec};
 use handfast_driver::{First, Runtime, Socket};
 use quinn_udp::UdpSockRef;
 use std::future::Future;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -16,14 +16,20 @@ pub struct Faulty<R> {
     inner: R,
     refused: fn(&SocketSpec) -> bool,
     cut: Arc<AtomicBool>,
+    full: Arc<AtomicBool>,
     hiccups: &'static [i32],
+    names: Option<Arc<Names>>,
 }
+
+/// Knows where hosts are, by their names.
+type Names = dyn Fn(&HostName) -> Vec<SocketAddr> + Send + Sync;
 
 /// A socket of a runtime with faults.
 #[derive(Debug)]
 pub struct FaultySocket<S> {
     inner: S,
     cut: Arc<AtomicBool>,
+    full: Arc<AtomicBool>,
     hiccups: &'static [i32],
     calls: AtomicUsize,
 }
@@ -31,18 +37,37 @@ pub struct FaultySocket<S> {
 impl<R> Faulty<R> {
     /// A runtime that does not grant the sockets that `refused` picks.
     pub fn refusing(inner: R, refused: fn(&SocketSpec) -> bool) -> Self {
-        Self { inner, refused, cut: Arc::default(), hiccups: &[] }
+        Self { refused, ..Self::without_faults(inner) }
+    }
+
+    fn without_faults(inner: R) -> Self {
+        let (cut, full) = (Arc::default(), Arc::default());
+        Self { inner, refused: |_| false, cut, full, hiccups: &[], names: None }
     }
 
     /// A runtime, and its cable: while that is set to be cut nothing is sent or received.
     pub fn with_cable(inner: R) -> (Self, Arc<AtomicBool>) {
         let cut = Arc::new(AtomicBool::new(false));
-        (Self { inner, refused: |_| false, cut: Arc::clone(&cut), hiccups: &[] }, cut)
+        (Self { cut: Arc::clone(&cut), ..Self::without_faults(inner) }, cut)
+    }
+
+    /// A runtime whose sockets have no room for what is sent, while that is set: nobody is woken once they have.
+    pub fn with_full_sockets(inner: R) -> (Self, Arc<AtomicBool>) {
+        let full = Arc::new(AtomicBool::new(false));
+        (Self { full: Arc::clone(&full), ..Self::without_faults(inner) }, full)
+    }
+
+    /// A runtime that asks `names` where hosts are, and not the operating system.
+    pub fn with_names(
+        inner: R,
+        names: impl Fn(&HostName) -> Vec<SocketAddr> + Send + Sync + 'static,
+    ) -> Self {
+        Self { names: Some(Arc::new(names)), ..Self::without_faults(inner) }
     }
 
     /// A runtime whose sockets fail one call of ten, with one of these errors of the operating system.
     pub fn with_hiccups(inner: R, hiccups: &'static [i32]) -> Self {
-        Self { inner, refused: |_| false, cut: Arc::default(), hiccups }
+        Self { hiccups, ..Self::without_faults(inner) }
     }
 }
 
@@ -61,8 +86,9 @@ impl<R: Runtime> Runtime for Faulty<R> {
     }
 
     fn register(&self, socket: UdpSocket) -> io::Result<Self::Socket> {
-        let (cut, hiccups) = (Arc::clone(&self.cut), self.hiccups);
-        Ok(FaultySocket { inner: self.inner.register(socket)?, cut, hiccups, calls: AtomicUsize::new(0) })
+        let (cut, full, hiccups) = (Arc::clone(&self.cut), Arc::clone(&self.full), self.hiccups);
+        let (inner, calls) = (self.inner.register(socket)?, AtomicUsize::new(0));
+        Ok(FaultySocket { inner, cut, full, hiccups, calls })
     }
 
     fn timer(&self) -> R::Timer {
@@ -82,6 +108,17 @@ impl<R: Runtime> Runtime for Faulty<R> {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
         self.inner.blocking(call)
+    }
+
+    fn resolve(&self, name: HostName) -> impl Future<Output = Vec<SocketAddr>> + Send + 'static {
+        let known = self.names.as_ref().map(|names| names(&name));
+        let asked = self.inner.resolve(name);
+        async move {
+            match known {
+                Some(known) => known,
+                None => asked.await,
+            }
+        }
     }
 }
 
@@ -117,7 +154,7 @@ impl<S: Socket> Socket for FaultySocket<S> {
     }
 
     fn poll_send<T>(&self, cx: &mut Context<'_>, send: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
-        if self.cut.load(Ordering::SeqCst) {
+        if self.cut.load(Ordering::SeqCst) || self.full.load(Ordering::SeqCst) {
             return Poll::Pending;
         }
         if let Some(error) = self.hiccup() {

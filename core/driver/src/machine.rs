@@ -19,6 +19,9 @@ pub trait Machine: Send + 'static {
     fn handle_wake(&mut self, now: Now, slept: Duration);
     /// What to do next. Called until [`Output::Wait`] or [`Output::Yield`].
     fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output;
+    /// As [`Machine::poll_output`], but for what goes to the network: until [`Output::Wait`], whose deadline may have
+    /// passed.
+    fn poll_local(&mut self, now: Now) -> Output;
     /// Says goodbye and winds down.
     fn shutdown(&mut self, now: Now);
     /// After [`Machine::shutdown`]: nothing is left to send.
@@ -50,6 +53,10 @@ macro_rules! machines {
 
             fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
                 self.poll_output(now, buf)
+            }
+
+            fn poll_local(&mut self, now: Now) -> Output {
+                self.poll_local(now)
             }
 
             fn shutdown(&mut self, now: Now) {

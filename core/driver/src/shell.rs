@@ -24,6 +24,10 @@ const RECEIVES: usize = 2;
 /// batch.
 const MAX_YIELDS: u8 = 4;
 
+/// While a socket has no room, the machine is looked after so often at most: what it waits for may be a datagram
+/// that it cannot be asked for.
+const HELD_PAUSE: Duration = Duration::from_millis(10);
+
 /// The loop of one machine.
 pub(crate) struct Shell<R: Runtime, M: Machine, A: Attendant<M>> {
     runtime: R,
@@ -160,9 +164,7 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
             self.last_call = Some(now.mono + SHUTDOWN_LIMIT);
             locked.machine.shutdown(now);
         }
-        if self.held.is_none() {
-            busy |= self.outputs(cx, &mut locked, now);
-        }
+        busy |= self.outputs(cx, &mut locked, now);
         self.alarm = locked.desk.deadline();
         let over = self
             .last_call
@@ -222,11 +224,16 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
         }
     }
 
-    /// Serves outputs until the machine waits. True if it has more to do.
+    /// Serves outputs until the machine waits. True if it has more to do. Once a datagram finds no room, no other
+    /// one is asked for, and the application hears on.
     fn outputs(&mut self, cx: &mut Context<'_>, locked: &mut Locked<M, A>, now: Now) -> bool {
         let mut unheard = false;
         loop {
-            match locked.machine.poll_output(now, &mut self.out) {
+            let output = match self.held {
+                None => locked.machine.poll_output(now, &mut self.out),
+                Some(_) => locked.machine.poll_local(now),
+            };
+            match output {
                 Output::Open(id, spec) => {
                     self.open(locked, now, id, spec);
                     // A socket wakes nobody before it was polled.
@@ -235,18 +242,14 @@ impl<R: Runtime, M: Machine, A: Attendant<M>> Shell<R, M, A> {
                 Output::Close(id) => {
                     self.sockets.retain(|socket| socket.id != id);
                 }
-                Output::Transmit(transmit) => {
-                    self.send(cx, transmit, 0);
-                    if self.held.is_some() {
-                        return false;
-                    }
-                }
+                Output::Transmit(transmit) => self.send(cx, transmit, 0),
                 Output::Event(event) => locked.desk.event(&mut locked.machine, event, &mut self.wakers),
                 Output::Ready(ready) => locked.desk.ready(&mut locked.machine, ready, &mut self.wakers),
                 Output::Ask(ask) => locked.desk.ask(ask, &mut self.wakers),
                 Output::Yield => return true,
                 Output::Wait(deadline) => {
-                    self.deadline = deadline.map(|deadline| deadline.at);
+                    let first = self.held.as_ref().map_or(now.mono, |_| now.mono + HELD_PAUSE);
+                    self.deadline = deadline.map(|deadline| deadline.at.max(first));
                     if !locked.desk.idle(&mut locked.machine, now, &mut self.wakers) {
                         return unheard;
                     }

@@ -12,26 +12,8 @@ impl Node {
     /// and may be reused.
     pub fn poll_output(&mut self, now: Now, buf: &mut Vec<u8>) -> Output {
         let now = self.clamp_time(now);
-        if std::mem::take(&mut self.stale) {
-            self.route(now);
-        }
-        if let Some(request) = self.sockets.poll_request() {
-            return match request {
-                sockets::Request::Open(id, spec) => Output::Open(id, spec),
-                sockets::Request::Close(id) => Output::Close(id),
-            };
-        }
-        // What arrived before the end of a connection is told before it.
-        if let Some(Output::Event(Event::PeerDisconnected(..))) = self.out.front()
-            && let Some(ready) = self.poll_ready()
-        {
-            return Output::Ready(ready);
-        }
-        if let Some(output) = self.out.pop_front() {
+        if let Some(output) = self.poll_word(now) {
             return output;
-        }
-        if let Some(ready) = self.poll_ready() {
-            return Output::Ready(ready);
         }
         buf.clear();
         if let Some(transmit) = self.mdns.poll_transmit(now.mono, buf) {
@@ -43,6 +25,36 @@ impl Node {
             Round::Idle if self.leave_lan(now.mono) => self.poll_output(now, buf),
             Round::Idle => Output::Wait(self.deadline()),
         }
+    }
+
+    /// As [`Node::poll_output`], but for what goes to the network: what there is to do here, then [`Output::Wait`]. For a driver
+    /// whose socket has no room for the last datagram: its application hears on.
+    ///
+    /// A deadline may have passed: that of a datagram which is not asked for. A driver that calls this again and
+    /// again lets a moment go by in between.
+    pub fn poll_local(&mut self, now: Now) -> Output {
+        let now = self.clamp_time(now);
+        self.poll_word(now).unwrap_or_else(|| Output::Wait(self.deadline()))
+    }
+
+    /// Whatever is no datagram.
+    fn poll_word(&mut self, now: Now) -> Option<Output> {
+        if std::mem::take(&mut self.stale) {
+            self.route(now);
+        }
+        if let Some(request) = self.sockets.poll_request() {
+            return Some(match request {
+                sockets::Request::Open(id, spec) => Output::Open(id, spec),
+                sockets::Request::Close(id) => Output::Close(id),
+            });
+        }
+        // What arrived before the end of a connection is told before it.
+        if let Some(Output::Event(Event::PeerDisconnected(..))) = self.out.front()
+            && let Some(ready) = self.poll_ready()
+        {
+            return Some(Output::Ready(ready));
+        }
+        self.out.pop_front().or_else(|| self.poll_ready().map(Output::Ready))
     }
 
     fn deadline(&self) -> Option<Deadline> {
