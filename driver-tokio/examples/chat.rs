@@ -70,7 +70,7 @@ async fn chat(typed: impl AsyncFn() -> Option<String>, spawn: impl Fn(Task)) -> 
             let code = options.code.ok_or("--addr wants --code")?.parse()?;
             let peer = node.pair_join(code, Target::At(vec![address])).await?;
             node.add_address(peer.id, address);
-            node.connect(peer.id).await?.open_bi("chat").await?
+            node.peer(peer.id).open_bi("chat").await?
         }
         None => {
             let hosting = node.pair_host(Target::Any)?;
