@@ -122,8 +122,11 @@ pub struct Config {
     /// Bytes of one stream that are received and not read. At most 4 MiB.
     pub stream_window: u32,
     /// Bytes of one connection that are received and not read; less where [`Config::receive_budget`] says so. A driver
-    /// holds at most 4 MiB more for readers. Below `stream_window` times the streams that a peer may have open, streams
-    /// that nobody reads can hold up others.
+    /// holds at most 4 MiB more for readers.
+    ///
+    /// Streams that nobody reads hold up the others of their connection once they fill this: never, where it is more
+    /// than `stream_window` times the streams that a peer may have open, which are twice `max_streams`, by a quarter,
+    /// since room is granted anew in steps. By default it is not, and some eight such streams fill it.
     pub receive_window: u32,
     /// Bytes of one connection that are written and not acknowledged; less where [`Config::send_budget`] says so.
     pub send_window: u32,
