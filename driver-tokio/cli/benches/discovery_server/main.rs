@@ -23,7 +23,7 @@ use report::{Figures, Growth, Room};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use wire::Resident;
@@ -49,9 +49,8 @@ fn residents(rng: &mut ChaCha12Rng, count: usize) -> Arc<Vec<Resident>> {
     Arc::new((0..count).map(|_| Resident::new(rng)).collect())
 }
 
-/// Our server on a bed, with residents.
-fn ours(bed: &Bed, folder: &Path, residents: &[Resident]) -> (Server, SocketAddr) {
-    let file = folder.join(format!("snapshot-{}", residents.len()));
+/// Our server on a bed, with residents. It writes its file anew when it stops, and so no other one has the same.
+fn ours(bed: &Bed, file: PathBuf, residents: &[Resident]) -> (Server, SocketAddr) {
     registry::snapshot_of(residents, &file).expect("a snapshot is written");
     let config = ServerConfig::new().with_interfaces(Interfaces::only(["lo"]));
     let builder = Server::builder(config, Identity::from_entropy([3; 32])).with_snapshot(file);
@@ -87,7 +86,7 @@ fn middle<T: Copy + PartialOrd>(mut values: Vec<T>) -> T {
 fn beside(load: &Load, rng: &mut ChaCha12Rng, folder: &Path) -> [[f64; 2]; 2] {
     let residents = residents(rng, RECORDS);
     let beds = [Bed::new(), Bed::new()];
-    let (_server, our_address) = ours(&beds[1], folder, &residents);
+    let (_server, our_address) = ours(&beds[1], folder.join("beside"), &residents);
     let addresses = [theirs(&beds[0], &residents), our_address];
     let mut requests = [Vec::new(), Vec::new()];
     let mut sessions = requests.clone();
@@ -116,7 +115,7 @@ fn room(rng: &mut ChaCha12Rng, folder: &Path, count: usize) -> Room {
 fn growth(load: &Load, rng: &mut ChaCha12Rng, folder: &Path, (count, room): (usize, Room)) -> Growth {
     let residents = residents(rng, count);
     let bed = Bed::new();
-    let (_server, address) = ours(&bed, folder, &residents);
+    let (_server, address) = ours(&bed, folder.join(format!("growth-{count}")), &residents);
     let (mut look_ups, mut announcements) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let clients = load.connect(address);
@@ -130,7 +129,7 @@ fn growth(load: &Load, rng: &mut ChaCha12Rng, folder: &Path, (count, room): (usi
 fn gate(load: &Load, rng: &mut ChaCha12Rng, folder: &Path) -> [Duration; 2] {
     let residents = residents(rng, RECORDS);
     let bed = Bed::new();
-    let (_server, address) = ours(&bed, folder, &residents);
+    let (_server, address) = ours(&bed, folder.join("gate"), &residents);
     let (known, unknown) = (residents[0].query(), Resident::new(rng).query());
     let mut took = [Vec::new(), Vec::new()];
     let mut clients = Vec::new();
