@@ -11,8 +11,11 @@ use crate::wire::discovery::{Reply, Request, Wanted};
 use std::time::{Duration, Instant};
 use world::{World, announcement, id, long_id, owner, refresh, wanted, withdraw};
 
-/// Clients at a time.
+/// Keys that clients have.
 const CLIENTS: usize = 3;
+
+/// Connections of all clients in one life of the server: a handshake costs more than all else that a script does.
+const MAX_JOINS: usize = 9;
 
 /// Steps that are heeded: what follows costs time and finds nothing.
 const MAX_STEPS: usize = 120;
@@ -75,10 +78,8 @@ pub(crate) fn session(start: Instant, script: &[u8]) -> Reached {
     if script.flag() {
         config = config.with_keeping(Keeping::Asked);
     }
-    let mut session = Session { world: World::begin(start, config.clone()), config, streams: Vec::new() };
-    for _ in 0..CLIENTS {
-        session.world.join();
-    }
+    let world = World::begin(start, config.clone());
+    let mut session = Session { world, config, clients: [None; CLIENTS], streams: Vec::new() };
     for _ in 0..MAX_STEPS {
         let Some(step) = script.step() else { break };
         session.step(step, &mut script);
@@ -90,7 +91,9 @@ pub(crate) fn session(start: Instant, script: &[u8]) -> Reached {
 struct Session {
     config: ServerConfig,
     world: World,
-    /// Streams that were opened, and by whom.
+    /// The number that each key's client has, of those that have connected.
+    clients: [Option<usize>; CLIENTS],
+    /// Streams that were opened, and by which client.
     streams: Vec<(usize, StreamId)>,
 }
 
@@ -119,10 +122,14 @@ impl Session {
             6 => {
                 let which = usize::from(script.octet());
                 match self.streams.len() {
-                    0 => self.world.leave(who),
+                    0 => {
+                        if let Some(client) = self.clients[who].take() {
+                            self.world.leave(client);
+                        }
+                    }
                     len => {
-                        let (who, stream) = self.streams.swap_remove(which % len);
-                        self.world.give_up(who, stream);
+                        let (client, stream) = self.streams.swap_remove(which % len);
+                        self.world.give_up(client, stream);
                     }
                 }
             }
@@ -131,9 +138,15 @@ impl Session {
     }
 
     fn say(&mut self, who: usize, octets: &[u8], end: bool) {
-        match self.world.try_say(who, octets, end) {
-            Some(stream) => self.streams.push((who, stream)),
-            None if self.world.clients.len() < 8 * CLIENTS => drop(self.world.join_as(who)),
+        let has_room = self.world.clients.len() < MAX_JOINS;
+        let Some(client) = self.clients[who].or_else(|| has_room.then(|| self.world.join_as(who))) else {
+            return;
+        };
+        self.clients[who] = Some(client);
+        match self.world.try_say(client, octets, end) {
+            Some(stream) => self.streams.push((client, stream)),
+            // It is gone, or waits for too much: it comes once more.
+            None if has_room => self.clients[who] = None,
             None => {}
         }
     }
@@ -199,9 +212,7 @@ impl Session {
             assert!(len <= file.len(), "a piece of a snapshot has no more bytes than there are");
         }
         self.streams.clear();
-        for _ in 0..CLIENTS {
-            self.world.join();
-        }
+        self.clients = [None; CLIENTS];
     }
 
     /// Everybody goes: soon nothing is left but what holds.

@@ -36,6 +36,7 @@ pub(in crate::server) struct World {
 }
 
 pub(in crate::server) struct Client {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests alone ask who it is"))]
     pub(in crate::server) identity: Identity,
     quic: Quic,
     conn: ConnId,
