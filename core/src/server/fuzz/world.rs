@@ -120,13 +120,7 @@ impl World {
         self.clock().wall.as_secs()
     }
 
-    /// Client `n` connects: clients have the numbers 0, 1, 2 and so on.
-    pub(in crate::server) fn join(&mut self) -> usize {
-        let n = self.clients.len();
-        self.join_as(n)
-    }
-
-    /// A client with the key of another connects. Its number among the clients.
+    /// A client connects, with the key of this number. Its own number: clients have 0, 1, 2 and so on.
     pub(in crate::server) fn join_as(&mut self, key: usize) -> usize {
         let n = self.clients.len();
         let identity = identity(key);
