@@ -1,8 +1,9 @@
 //! How long it takes from the start of a node until a peer that it knows has answered on a first stream, over a bridge
 //! between two network namespaces.
 //!
-//! `cargo bench -p handfast-tokio --bench first_stream`, or with fewer rounds: `-- 10`. Prints a table of medians, and one
-//! line of JSON at its end (`--json`: that alone). Counted from the start, which opens the sockets and loads the
+//! `cargo bench -p handfast-tokio --bench first_stream`, or with fewer rounds: `-- 10`. Prints a table of medians, and a
+//! line of JSON for each at its end (`--json`: those alone). The address of the peer is what the store remembers of
+//! an earlier connection, and beside it, for comparison, what the application gives; nothing is discovered. Counted from the start, which opens the sockets and loads the
 //! store, to the first byte of the answer. The goal is 100 ms. Wants Linux, `ip` and `unshare`.
 
 #[cfg(target_os = "linux")]
