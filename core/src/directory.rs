@@ -43,6 +43,8 @@ pub enum DirectoryRequest {
     Refresh {
         /// Whose.
         owner: Fingerprint,
+        /// His other name.
+        sha1: [u8; 20],
         /// Its number.
         seq: u64,
         /// Until when it holds from now on, in seconds since 1970.

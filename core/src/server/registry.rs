@@ -68,7 +68,7 @@ impl Registry {
     ) -> (DirectoryReply, Option<DirectoryChange>) {
         match request {
             DirectoryRequest::Put(entry) => self.put(now, entry),
-            DirectoryRequest::Refresh { owner, seq, expires_s } => {
+            DirectoryRequest::Refresh { owner, seq, expires_s, sha1: _ } => {
                 (self.refresh(now, owner, *seq, *expires_s), None)
             }
             DirectoryRequest::Withdraw { owner, sha1, seq } => self.withdraw(now, owner, *sha1, *seq),

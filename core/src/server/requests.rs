@@ -154,9 +154,10 @@ impl Server {
     fn refresh(&mut self, now: Now, asker: Asker, client: &Client, seq: u64) -> Result<(), No> {
         self.may_announce(now, client)?;
         let lease_s = self.lease_s(u32::MAX);
-        let (owner, expires_s) = (client.owner, now.wall.as_secs() + u64::from(lease_s));
+        let (owner, sha1) = (client.owner, client.sha1());
+        let expires_s = now.wall.as_secs() + u64::from(lease_s);
         let purpose = Purpose::Hold { asker, seq, lease_s };
-        self.ask_store(now, DirectoryRequest::Refresh { owner, seq, expires_s }, purpose);
+        self.ask_store(now, DirectoryRequest::Refresh { owner, sha1, seq, expires_s }, purpose);
         Ok(())
     }
 

@@ -89,7 +89,8 @@ impl Both {
             }
             Step::Refresh { who, seq, lease_s } => {
                 let expires_s = EPOCH_S + self.at_s + lease_s;
-                let request = DirectoryRequest::Refresh { owner: owner(who), seq, expires_s };
+                let request =
+                    DirectoryRequest::Refresh { owner: owner(who), sha1: [who; 20], seq, expires_s };
                 let (reply, change) = self.registry.serve(now, &request);
                 assert_eq!(change, None);
                 match self.model.get_mut(&who) {
