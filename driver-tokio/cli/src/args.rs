@@ -1,6 +1,7 @@
 //! The command line: what it says, and what is to be done then.
 
 use crate::cmd;
+use crate::cmd::serve::StoreAddress;
 use crate::exit::{self, Failure, Kind};
 use crate::output::Screen;
 use crate::servers;
@@ -172,6 +173,10 @@ pub(crate) struct Serve {
     /// Tell Prometheus at this address what there is and was done: http://ADDR/metrics
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Share what is announced with other servers, in Redis 7 or later: redis://HOST:PORT, or a cluster of it,
+    /// redis://HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<StoreAddress>,
 }
 
 /// What has only digits, dashes and spaces and so many digits is meant as a code, never as a peer.

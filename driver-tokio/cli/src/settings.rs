@@ -2,6 +2,7 @@
 //!
 //! Never written by a command. A word that means nothing is an error: it was meant to mean something.
 
+use crate::cmd::serve::StoreAddress;
 use crate::exit::{Failure, Kind};
 use crate::servers;
 use crate::work::Options;
@@ -45,6 +46,8 @@ struct Server {
 pub(crate) struct Serve {
     listen: Option<u16>,
     pub(crate) metrics: Option<SocketAddr>,
+    #[serde(deserialize_with = "some")]
+    pub(crate) store: Option<StoreAddress>,
     max_records: Option<usize>,
     max_connections: Option<usize>,
     max_subscriptions: Option<usize>,
@@ -103,6 +106,12 @@ fn parsed<'de, D: Deserializer<'de>, T: str::FromStr<Err: fmt::Display>>(from: D
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
 
+fn some<'de, D: Deserializer<'de>, T: str::FromStr<Err: fmt::Display>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    parsed(from).map(Some)
+}
+
 fn place<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     servers::check(&text).map_err(de::Error::custom)?;
@@ -122,7 +131,8 @@ mod tests {
             "name = \"desk\"\nport = 5223\ninterface = [\"eth0\"]\n\n\
              [[server]]\naddress = \"discovery.example:5224\"\nkey = \"{KEY}\"\n\n\
              [[server]]\naddress = \"[2001:db8::1]:5224\"\nkey = \"{KEY}\"\n\n\
-             [serve]\nlisten = 6000\nmetrics = \"127.0.0.1:9464\"\nmax_records = 10\n\
+             [serve]\nlisten = 6000\nmetrics = \"127.0.0.1:9464\"\n\
+             store = \"redis://localhost\"\nmax_records = 10\n\
              max_connections = 20\nmax_subscriptions = 30\n"
         )
     }
@@ -144,6 +154,7 @@ mod tests {
         assert_eq!(settings.clone().under(told.clone()), told);
         let serve = settings.serve.config(None);
         assert_eq!((serve.port, serve.max_records, serve.max_tombstones), (6000, 10, 10));
+        assert_eq!(settings.serve.store, Some(StoreAddress::One("redis://localhost".to_owned())));
         assert_eq!((serve.max_connections, serve.max_subscriptions), (20, 30));
         assert_eq!(settings.serve.config(Some(7)).port, 7);
         assert_eq!(Settings::default().serve.config(None).port, SERVE_PORT);
@@ -156,6 +167,7 @@ mod tests {
             ("name = \"a\"\nprot = 1\n", 2, "prot"),
             ("[serve]\n\nlease = 1\n", 3, "lease"),
             ("port = 70000\n", 1, "70000"),
+            ("[serve]\nstore = \"http://a\"\n", 2, "redis"),
             ("[[server]]\naddress = \"nowhere\"\nkey = \"x\"\n", 2, "port"),
             ("[[server]]\naddress = \"a:1\"\nkey = \"x\"\n", 3, ""),
             ("[[server]]\naddress = \"a:1\"\n", 1, "key"),

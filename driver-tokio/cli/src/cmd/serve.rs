@@ -1,8 +1,11 @@
 //! `handfast serve`: a discovery server, which tells devices that are not on one network where the others are.
 //!
-//! Its key is the home's, and what it holds outlives it in a file beside that.
+//! Its key is the home's. What it holds outlives it in a file beside that, or is in a store that several servers share.
 
 mod metrics;
+mod shared;
+
+pub(crate) use shared::Address as StoreAddress;
 
 use crate::args::{Global, Serve};
 use crate::exit::{Failure, Kind};
@@ -12,6 +15,7 @@ use crate::output::{Done, Event, Output};
 use crate::settings::Settings;
 use handfast_core::error::ServerError;
 use handfast_tokio::{Interfaces, Server, ServerStartError};
+use shared::{Failures, Shared};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
@@ -34,7 +38,15 @@ pub(crate) async fn run(global: &Global, serve: &Serve, output: &Output) -> Resu
         None => None,
     };
     let builder = Server::builder(config, home.store.identity());
-    let server = builder.with_snapshot(folder.join(SNAPSHOT_FILE)).start().await.map_err(failure)?;
+    let (builder, failures) = match serve.store.as_ref().or(settings.serve.store.as_ref()) {
+        Some(address) => {
+            let shared = Shared::connect(address).await?;
+            let failures = shared.failures();
+            (builder.with_directory(shared), failures)
+        }
+        None => (builder.with_snapshot(folder.join(SNAPSHOT_FILE)), Failures::default()),
+    };
+    let server = builder.start().await.map_err(failure)?;
     output.tell(&Event::Serving {
         fingerprint: server.public_key().fingerprint().to_string(),
         addresses: server.local_addresses().iter().map(SocketAddr::to_string).collect(),
@@ -42,7 +54,7 @@ pub(crate) async fn run(global: &Global, serve: &Serve, output: &Output) -> Resu
     });
     match metrics {
         Some(listener) => tokio::select! {
-            () = metrics::serve(listener, server.clone()) => {}
+            () = metrics::serve(listener, server.clone(), failures) => {}
             () = crate::interrupted() => {}
         },
         None => crate::interrupted().await,

@@ -23,12 +23,12 @@ const V6: Places =
 /// What the server is called.
 const NAMED: &str = "discovery.test:5224";
 
-fn at(ip: &str, port: u16) -> String {
+pub(crate) fn at(ip: &str, port: u16) -> String {
     SocketAddr::new(ip.parse().unwrap(), port).to_string()
 }
 
 /// Pairs two devices of which the second is told where the first one is.
-fn pair_at(host: &Device, ip: &str, joiner: &Device) {
+pub(crate) fn pair_at(host: &Device, ip: &str, joiner: &Device) {
     let showing = host.start(&["pair"]);
     let listening: SocketAddr = showing.event("listening")["addresses"][0].as_str().unwrap().parse().unwrap();
     let code = showing.event("code")["code"].as_str().unwrap().to_owned();
@@ -76,7 +76,7 @@ fn looked_up(device: &Device) -> Value {
 }
 
 /// Whether a server says that a device is at an address that begins so.
-fn is_at(found: &Value, ip: &str) -> bool {
+pub(crate) fn is_at(found: &Value, ip: &str) -> bool {
     let places = found["places"].as_array().unwrap();
     places.iter().any(|place| {
         let address: SocketAddr = place["address"].as_str().unwrap().parse().unwrap();

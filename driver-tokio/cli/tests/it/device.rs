@@ -250,6 +250,11 @@ impl Running {
         events(&self.out.text()).iter().any(|event| event["event"] == name)
     }
 
+    /// All that it has told.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        events(&self.out.text())
+    }
+
     /// Waits for the first event of that name.
     pub(crate) fn event(&self, name: &str) -> Value {
         self.event_where(name, |_| true)

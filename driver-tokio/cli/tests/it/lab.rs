@@ -103,7 +103,12 @@ pub(crate) fn in_lab_with<F: FnOnce(&Lab)>(needs: &[&[&str]], net: Net, body: F)
 
 /// The same with a router between the devices, and a third, `s`.
 pub(crate) fn in_routed_lab<F: FnOnce(&Lab)>(nets: Routed, body: F) {
-    enter(&[], || route(nets), body);
+    in_routed_lab_with(&[], nets, body);
+}
+
+/// The same for a test that needs more: each is a command that must succeed.
+pub(crate) fn in_routed_lab_with<F: FnOnce(&Lab)>(needs: &[&[&str]], nets: Routed, body: F) {
+    enter(needs, || route(nets), body);
 }
 
 fn enter<F: FnOnce(&Lab)>(needs: &[&[&str]], build: impl FnOnce(), body: F) {

@@ -18,6 +18,7 @@ mod lab;
 mod pairing;
 mod pipe;
 mod quickstart;
+mod redis;
 mod resume;
 mod serve;
 mod sharing;

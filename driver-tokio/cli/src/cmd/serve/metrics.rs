@@ -2,6 +2,7 @@
 //!
 //! Speaks as much of HTTP as that takes, and gives nobody more than a moment. RFC 9112.
 
+use super::shared::Failures;
 use handfast_tokio::{Server, ServerStats};
 use std::fmt::Write as _;
 use std::io;
@@ -22,16 +23,16 @@ const MAX_AT_ONCE: usize = 16;
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, server: Server) {
+pub(super) async fn serve(listener: TcpListener, server: Server, failures: Failures) {
     let permits = Arc::new(Semaphore::new(MAX_AT_ONCE));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let stats = server.stats();
+                let (stats, failures) = (server.stats(), failures.count());
                 tokio::spawn(async move {
                     // Whoever is too slow, or goes, gets nothing.
-                    let _ = timeout(PATIENCE, answer(stream, &stats)).await;
+                    let _ = timeout(PATIENCE, answer(stream, &stats, failures)).await;
                     drop(permit);
                 });
             }
@@ -40,7 +41,7 @@ pub(super) async fn serve(listener: TcpListener, server: Server) {
     }
 }
 
-async fn answer(mut stream: TcpStream, stats: &ServerStats) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, stats: &ServerStats, failures: u64) -> io::Result<()> {
     let (mut request, mut len) = ([0; MAX_REQUEST], 0);
     while !request[..len].windows(4).any(|end| end == b"\r\n\r\n") {
         let read = stream.read(&mut request[len..]).await?;
@@ -50,7 +51,7 @@ async fn answer(mut stream: TcpStream, stats: &ServerStats) -> io::Result<()> {
         len += read;
     }
     let (status, body) = if request.starts_with(b"GET /metrics ") {
-        ("200 OK", text(stats))
+        ("200 OK", text(stats, failures))
     } else {
         ("404 Not Found", "metrics are at /metrics\n".to_owned())
     };
@@ -64,7 +65,7 @@ async fn answer(mut stream: TcpStream, stats: &ServerStats) -> io::Result<()> {
     stream.shutdown().await
 }
 
-fn text(stats: &ServerStats) -> String {
+fn text(stats: &ServerStats, failures: u64) -> String {
     let mut out = String::new();
     for (name, kind, help, value) in [
         ("records", "gauge", "Announcements that hold.", stats.records as u64),
@@ -79,6 +80,7 @@ fn text(stats: &ServerStats) -> String {
         ("pushed_total", "counter", "Changes told to subscribers.", stats.pushed),
         ("refused_total", "counter", "Requests refused.", stats.refused),
         ("late_total", "counter", "Requests cut off after their time.", stats.late),
+        ("store_failures_total", "counter", "What the shared store failed to do.", failures),
     ] {
         // Writing to a string does not fail.
         let _ = writeln!(
