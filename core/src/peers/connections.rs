@@ -285,9 +285,9 @@ pub(super) fn disconnect_reason(cause: Cause) -> DisconnectReason {
 mod tests {
     use super::*;
     use crate::identity::Identity;
+    use crate::peers::lonely::agree;
     use crate::peers::test_peers;
     use crate::testing::base;
-    use crate::wire::control::Listed;
     use std::collections::BTreeSet;
 
     #[test]
@@ -299,14 +299,8 @@ mod tests {
         peers.set_paired(base(), &BTreeSet::from([peer]));
         let address = "192.0.2.1:1".parse().unwrap();
         peers.add_address(base(), peer.peer_id(peers.kind), address);
-        let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
-        let hello =
-            Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
-        let frame = Control::Hello(hello).encode();
         for (conn, dialled) in [(ConnId(0), false), (ConnId(1), true)] {
-            peers.handle_connected(conn, peer, address, dialled, list.clone());
-            peers.handle_frame(conn, &frame);
-            peers.handle_settled(base(), conn, true, &[list[0].pair_id]);
+            agree(&mut peers, conn, peer, address, dialled);
         }
         assert!(peers.shown(&peer).is_some_and(|link| link.conn == ConnId(0)));
         peers.handle_lost(base(), ConnId(0), Cause::Here(CloseCode::Ok));
@@ -323,14 +317,8 @@ mod tests {
         let [own, peer] = [1, 2].map(|n| Identity::from_entropy([n; 32]).public_key());
         let mut peers = test_peers(own);
         peers.set_paired(base(), &BTreeSet::from([peer]));
-        let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
-        let hello =
-            Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
-        let frame = Control::Hello(hello).encode();
         for conn in (0..20).map(ConnId) {
-            peers.handle_connected(conn, peer, "192.0.2.1:1".parse().unwrap(), false, list.clone());
-            peers.handle_frame(conn, &frame);
-            peers.handle_settled(base(), conn, true, &[list[0].pair_id]);
+            agree(&mut peers, conn, peer, "192.0.2.1:1".parse().unwrap(), false);
         }
         let kept = |link: &&Link| matches!(link.stage, Stage::Up | Stage::Spare);
         assert_eq!(peers.links.values().filter(kept).count(), 2);

@@ -4,9 +4,10 @@ use super::{DialId, Event, Peers, test_peers};
 use crate::ask::Ask;
 use crate::config::Policy;
 use crate::event::{Event as Tell, PeerState};
-use crate::id::{ConnId, PeerId, PublicKey};
+use crate::id::{ConnId, PairId, PeerId, PublicKey};
 use crate::identity::Identity;
 use crate::testing::base;
+use crate::wire::control::{Control, Entry, Hello, Listed};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,16 @@ pub(super) fn key(n: u8) -> PublicKey {
 
 pub(super) fn address(n: u8) -> SocketAddr {
     ([192, 0, 2, n], 1).into()
+}
+
+/// A connection of a key stands, and both say hello on it and hold the same pairing.
+pub(super) fn agree(peers: &mut Peers, conn: ConnId, key: PublicKey, remote: SocketAddr, dialled: bool) {
+    let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
+    let hello =
+        Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
+    peers.handle_connected(conn, key, remote, dialled, list.clone());
+    peers.handle_frame(conn, &Control::Hello(hello).encode());
+    peers.handle_settled(base(), conn, true, &[list[0].pair_id]);
 }
 
 impl Lonely {

@@ -1,11 +1,8 @@
 use super::*;
 use crate::config::Policy;
-use crate::id::PairId;
-use crate::peers::lonely::{Lonely, SECOND, address, id, key};
+use crate::peers::lonely::{Lonely, SECOND, address, agree, id, key};
 use crate::quic::Cause;
 use crate::testing::base;
-use crate::wire::control::{Control, Entry, Hello, Listed};
-use crate::wire::frame::Frame;
 use std::net::SocketAddr;
 
 const CONN: ConnId = ConnId(1000);
@@ -14,13 +11,7 @@ const CONN: ConnId = ConnId(1000);
 fn connected() -> Lonely {
     let mut lonely = Lonely::with(Policy::Lazy, [1]);
     lonely.peers.add_address(base(), id(1), address(2));
-    let list = vec![Entry { pair_id: PairId::from_bytes([1; 32]), state: Listed::Paired }];
-    let hello =
-        Hello { instance: [7; 16], lost: 0, features: Vec::new(), metadata: None, state: list.clone() };
-    let frame: Frame = Control::Hello(hello).encode();
-    lonely.peers.handle_connected(CONN, key(1), address(1), false, list.clone());
-    lonely.peers.handle_frame(CONN, &frame);
-    lonely.peers.handle_settled(base(), CONN, true, &[list[0].pair_id]);
+    agree(&mut lonely.peers, CONN, key(1), address(1), false);
     lonely.hear();
     assert_eq!(lonely.peers.shown_to(&key(1)), Some(CONN));
     lonely
